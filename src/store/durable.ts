@@ -1,0 +1,37 @@
+import { open, rename } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { errnoOf, explaining } from '../errors.ts'
+
+/** Brings a directory's entries to the disk, where the file system can. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } catch (error) {
+    // Some file systems (FUSE, network) cannot sync a directory; there is nothing more that could be done.
+    if (!['EINVAL', 'ENOTSUP', 'EISDIR', 'EPERM'].includes(errnoOf(error) ?? '')) throw error
+  } finally {
+    await directory.close()
+  }
+}
+
+/**
+ * Writes a small file whole or not at all, and on the disk when it returns.
+ * @param path the file
+ * @param text its content
+ * @param temporary a name on the same volume that is free to use
+ * @throws GupperError `cannot-write` or `no-space` (73)
+ */
+export async function writeDurably(path: string, text: string, temporary: string): Promise<void> {
+  await explaining(`cannot write ${path}`, async () => {
+    const file = await open(temporary, 'w')
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+    await syncDirectory(dirname(path))
+  })
+}

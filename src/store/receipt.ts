@@ -1,0 +1,132 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GupperError, errnoOf, explain } from '../errors.ts'
+import { isSafeName } from '../package/filename.ts'
+import type { PackageRecord } from '../package/record.ts'
+import type { Home } from './slots.ts'
+import { writeDurably } from './durable.ts'
+
+/** One version that is kept beside a target. */
+export interface Slot {
+  /** Its directory under `slots/`; for a link only a name. */
+  slot: string
+  /** A program; a directory that the target links to; or a symlink of somebody else's that stood at the target. */
+  kind: 'file' | 'tree' | 'link'
+  version: string
+  /** Name and digest of the package; a program that was there before gupper came has no name, a link no digest. */
+  name?: string
+  digest?: string
+  /** The member that was picked out of an archive. */
+  pick?: string
+  /** What is on disk: a program's bytes, with size in bytes and mtime in ns, or a tree's manifest. */
+  content?: { digest: string; size: number; mtime: string }
+  /** What the symlink at the target says while a link stands there. */
+  link?: string
+  /** When it last went live; missing when it never did. */
+  activated?: string
+  /** What was known of the package, without what is true on this machine only. */
+  record?: PackageRecord
+}
+
+/** A build that is not installed again by itself. */
+export interface Rejection {
+  digest: string
+  version: string
+  reason: 'check-failed' | 'rolled-back'
+  at: string
+}
+
+/** What gupper knows of a target beside what stands there. The slots are in the order they went live, newest last. */
+export interface Receipt {
+  schema: 1
+  slots: Slot[]
+  rejected: Rejection[]
+  /** A switch that was begun and not yet finished, from one slot (if any) to another. */
+  pending?: { step: 'install' | 'rollback'; from?: string; to: string }
+}
+
+const maxRejected = 256
+
+/**
+ * Reads what is known of a target.
+ * @returns an empty receipt when there is none, or when it is not one (nothing of ours writes half a file)
+ * @throws GupperError `cannot-read` (69); `config` (78) when a newer gupper wrote it
+ */
+export async function readReceipt(home: Home): Promise<Receipt> {
+  let text: string
+  try {
+    text = await readFile(home.receipt, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return emptyReceipt()
+    throw explain(error, `cannot read ${home.receipt}`, true)
+  }
+  return parseReceipt(text, home.receipt) ?? emptyReceipt()
+}
+
+function emptyReceipt(): Receipt {
+  return { schema: 1, slots: [], rejected: [] }
+}
+
+function parseReceipt(text: string, path: string): Receipt | undefined {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (typeof value !== 'object' || value === null) return undefined
+  const { schema, slots, rejected } = value as Partial<Record<keyof Receipt, unknown>>
+  if (typeof schema === 'number' && schema > 1)
+    throw new GupperError('config', `${path} was written by a newer gupper`, { hint: 'update gupper' })
+  if (schema !== 1 || !Array.isArray(slots) || !Array.isArray(rejected)) return undefined
+  const whole = slots.every(
+    (slot: Partial<Slot> | null) => typeof slot?.slot === 'string' && isSafeName(slot.slot),
+  )
+  return whole ? (value as Receipt) : undefined
+}
+
+/** Writes what is known of a target, whole or not at all, and on the disk when it returns. */
+export async function writeReceipt(home: Home, receipt: Receipt): Promise<void> {
+  await writeDurably(
+    home.receipt,
+    `${JSON.stringify(receipt, undefined, 1)}\n`,
+    join(home.temporary, 'receipt'),
+  )
+}
+
+/** Remembers a build as bad; the oldest are forgotten beyond 256. */
+export function reject(
+  receipt: Receipt,
+  slot: Pick<Slot, 'digest' | 'version'>,
+  reason: Rejection['reason'],
+): void {
+  if (slot.digest === undefined) return
+  forgive(receipt, slot.digest)
+  receipt.rejected.push({ digest: slot.digest, version: slot.version, reason, at: new Date().toISOString() })
+  receipt.rejected.splice(0, receipt.rejected.length - maxRejected)
+}
+
+/** Forgets that a build was bad. */
+export function forgive(receipt: Receipt, digest: string | undefined): void {
+  receipt.rejected = receipt.rejected.filter((rejection) => rejection.digest !== digest)
+}
+
+/** Whether a build was taken back or failed its check. */
+export function isRejected(receipt: Receipt, digest: string | undefined): boolean {
+  return digest !== undefined && receipt.rejected.some((rejection) => rejection.digest === digest)
+}
+
+/** Notes that a slot went live: it becomes the newest, and no switch is pending any more. */
+export function activate(receipt: Receipt, slot: Slot): void {
+  receipt.slots = receipt.slots.filter((other) => other.slot !== slot.slot)
+  receipt.slots.push({ ...slot, activated: new Date().toISOString() })
+  delete receipt.pending
+}
+
+/** The slot to go back to from the current one: the newest that was live before it and was not taken back. */
+export function findPrevious(receipt: Receipt, current: Slot | undefined): Slot | undefined {
+  return receipt.slots.findLast(
+    (slot) =>
+      slot.activated !== undefined && slot.slot !== current?.slot && !isRejected(receipt, slot.digest),
+  )
+}
