@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
 import { GupperError } from '../errors.ts'
-import { parseItem, toFailure, type Item } from './record.ts'
+import { parseItem, toFailure, type Failure, type Item } from './record.ts'
 
 /** The longest line that is read, in bytes; a longer one is skipped and complained about. */
 export const maxLine = 16 << 20
@@ -69,9 +69,18 @@ export async function* readItems(
       yield parseItem(parseJson(text))
     } catch (thrown) {
       const message = thrown instanceof Error ? thrown.message : String(thrown)
-      yield toFailure(step, new GupperError('bad-record', `line ${number}: ${message}`))
+      const failure = toFailure(step, new GupperError('bad-record', `line ${number}: ${message}`))
+      malformed.add(failure)
+      yield failure
     }
   }
+}
+
+const malformed = new WeakSet<Failure>()
+
+/** Whether a failure is about a line that could not be read, and so is news, and not another step's. */
+export function isMalformed(failure: Failure): boolean {
+  return malformed.has(failure)
 }
 
 function parseJson(text: string): unknown {

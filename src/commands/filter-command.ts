@@ -1,0 +1,38 @@
+import { Option } from 'clipanion'
+import { describeTarget } from '../store/target.ts'
+import { readFilter, type Filter } from '../package/filter.ts'
+import { parseVersion } from '../package/version.ts'
+import { GupperCommand } from './command.ts'
+
+/** The flags that say which records are wanted: the same for every verb that chooses. */
+export abstract class FilterCommand extends GupperCommand {
+  names = Option.Array('--name', { description: 'NAME: only packages of this name; may be given again' })
+  os = Option.String('--os', { description: 'OS: for this operating system (default: this machine’s)' })
+  arch = Option.String('--arch', { description: 'ARCH: for this processor (default: this machine’s)' })
+  range = Option.String('--range', { description: 'RANGE: only versions in this range, e.g. "^1.9"' })
+  channel = Option.String('--channel', {
+    description: 'CHANNEL: let in pre-releases of this channel, e.g. beta',
+  })
+  newerThan = Option.String('--newer-than', {
+    description: 'VERSION|PATH: only what is newer than this version, or than what is installed at this path',
+  })
+  all = Option.Boolean('--all', false, {
+    description: 'everything that fits, not only the newest of each name',
+  })
+
+  /** Reads the flags; a path after --newer-than is asked what stands there, and what was taken back from it. */
+  protected async filter(): Promise<Filter> {
+    const { names, os, arch, range, channel, newerThan, all } = this
+    const plain = readFilter({ name: names, os, arch, range, channel, all })
+    if (newerThan === undefined) return plain
+    const version = parseVersion(newerThan)
+    if (version !== undefined) return { ...plain, newerThan: version }
+    const { env, signal } = this.context
+    const target = await describeTarget(newerThan, { env, signal, observer: this.observer })
+    return {
+      ...plain,
+      ...(target.version !== undefined && { newerThan: target.version }),
+      rejected: target.rejected,
+    }
+  }
+}

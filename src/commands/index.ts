@@ -1,0 +1,16 @@
+import type { GupperCommand } from './command.ts'
+
+/** A verb: how it is called, and where its command is, loaded only when it is called. */
+export interface Verb {
+  name: string
+  /** The verbs below a verb: `gupper cache ls`. */
+  below?: readonly string[]
+  /** True where the words after `--` are a command to run, not arguments of the verb. */
+  takesCommand?: boolean
+  load(): Promise<{ commands: readonly VerbClass[] }>
+}
+
+export type VerbClass = (new () => GupperCommand) & typeof GupperCommand
+
+/** All verbs, in the order of a pipeline. */
+export const verbs: readonly Verb[] = [{ name: 'select', load: () => import('./select.ts') }]

@@ -1,0 +1,86 @@
+import type { Writable } from 'node:stream'
+import type { Progress } from '../package/observer.ts'
+import { formatBytes, formatSeconds, printable, widthOf } from './text.ts'
+
+const redrawEvery = 100 // ms
+const rateWindow = 3000 // ms
+
+/**
+ * Draws one line that follows all downloads under way: share, bar, rate over the last seconds, time left.
+ * @param stream standard error, a terminal
+ * @param columns how wide it is
+ * @param now a clock in ms
+ */
+export function createProgress(
+  stream: Writable,
+  columns: number,
+  now: () => number = () => performance.now(),
+): { show(progress: Progress): void; clear(): void } {
+  const files = new Map<string, Progress>()
+  let samples: { at: number; received: number }[] = []
+  let drawn = false
+  let drawnAt = -Infinity
+
+  const clear = (): void => {
+    if (drawn) stream.write('\r\u001b[K')
+    drawn = false
+  }
+  const show = (progress: Progress): void => {
+    files.set(progress.file, progress)
+    const all = [...files.values()]
+    if (all.every(({ done }) => done)) {
+      files.clear()
+      samples = []
+      clear()
+      return
+    }
+    const at = now()
+    if (at - drawnAt < redrawEvery) return
+    drawnAt = at
+    const received = all.reduce((sum, file) => sum + file.received, 0)
+    samples = [...samples.filter((sample) => at - sample.at <= rateWindow), { at, received }]
+    stream.write(`\r\u001b[K${drawLine(all, rateOf(samples), columns)}`)
+    drawn = true
+  }
+  return { show, clear }
+}
+
+function rateOf(samples: readonly { at: number; received: number }[]): number | undefined {
+  const [first] = samples
+  const last = samples.at(-1)
+  if (!first || !last || last.at - first.at < redrawEvery) return undefined
+  return ((last.received - first.received) / (last.at - first.at)) * 1000
+}
+
+/**
+ * One line of progress.
+ * @param files the downloads under way
+ * @param rate in bytes a second, when known
+ * @param columns how wide the terminal is; the line is never wider
+ */
+export function drawLine(files: readonly Progress[], rate: number | undefined, columns: number): string {
+  const received = files.reduce((sum, file) => sum + file.received, 0)
+  const known = files.every(({ total }) => total !== undefined)
+  const total = files.reduce((sum, file) => sum + (file.total ?? 0), 0)
+  const share = known && total > 0 ? Math.min(1, received / total) : undefined
+  const left = share !== undefined && rate ? formatSeconds((total - received) / rate) : undefined
+  const numbers = [
+    share === undefined ? formatBytes(received) : `${formatBytes(received)} of ${formatBytes(total)}`,
+    rate === undefined ? undefined : `${formatBytes(rate)}/s`,
+    left === undefined ? undefined : `${left} left`,
+  ].filter((part) => part !== undefined)
+  const label = files.length === 1 ? printable(files[0]?.file ?? '') : `${files.length} files`
+  const tail = `  ${numbers.join('  ')}`
+  const width = 20
+  const bar =
+    share === undefined
+      ? ''
+      : `  ${String(Math.floor(share * 100)).padStart(3)} % [${'='.repeat(Math.round(share * width)).padEnd(width)}]`
+  const room = Math.max(8, columns - 1 - widthOf(bar) - widthOf(tail))
+  const line = `${shorten(label, room)}${bar}${tail}`
+  return line.slice(0, Math.max(1, columns - 1))
+}
+
+function shorten(text: string, room: number): string {
+  return text.length <= room ? text : `${text.slice(0, Math.max(1, room - 1))}…`
+}
