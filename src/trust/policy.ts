@@ -1,8 +1,15 @@
 import { GupperError } from '../errors.ts'
 import type { PackageRecord } from '../package/record.ts'
 
+// The proofs that can be asked for by name, and what makes them.
+const makers: Readonly<Record<string, string>> = {
+  digest: 'gupper fetch',
+  checksums: 'gupper verify --checksums FILE',
+  minisign: 'gupper verify --minisign KEY',
+}
+
 /** The proofs that can be asked for by name. */
-export const proofNames: readonly string[] = ['digest', 'checksums', 'minisign']
+export const proofNames: readonly string[] = Object.keys(makers)
 
 /**
  * Reads the value of `--require`: the proofs that must all stand, or "none".
@@ -28,7 +35,10 @@ export function parseRequire(text: string): string[] {
  * @param require the proofs that must all stand; undefined or empty asks for any one, ['none'] for nothing
  * @throws GupperError `unproven` (77) naming what is missing
  */
-export function demand(record: PackageRecord, require: readonly string[] | undefined): void {
+export function demand(
+  record: Pick<PackageRecord, 'file' | 'proofs'>,
+  require: readonly string[] | undefined,
+): void {
   const standing = new Set((record.proofs ?? []).map((proof) => proof.by))
   if (require === undefined || require.length === 0) {
     if (standing.size === 0) throw new GupperError('unproven', `nothing proves ${record.file}`)
@@ -38,6 +48,6 @@ export function demand(record: PackageRecord, require: readonly string[] | undef
   const missing = require.filter((word) => word !== 'none' && !standing.has(word))
   if (missing.length === 0) return
   throw new GupperError('unproven', `${record.file} is not proven by ${missing.join(' and ')}`, {
-    hint: `prove it first: gupper verify --require ${require.join(',')}`,
+    hint: `prove it first, with: ${missing.map((word) => makers[word] ?? word).join(' and ')}`,
   })
 }

@@ -40,7 +40,7 @@ describe('demand', () => {
         demand(record(), require)
       }).toThrow(expect.objectContaining({ code: 'unproven', exit: 77 }))
       const bare = record()
-    delete bare.proofs
+      delete bare.proofs
       expect(() => {
         demand(bare, require)
       }).toThrow(expect.objectContaining({ code: 'unproven' }))
