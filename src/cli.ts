@@ -29,8 +29,7 @@ async function help(words: readonly string[]): Promise<number> {
 async function runVerb(verb: Verb, argv: readonly string[]): Promise<number> {
   const dashes = verb.takesCommand ? argv.indexOf('--') : -1
   const own = dashes < 0 ? argv : argv.slice(0, dashes)
-  const { Cli, UsageError } = await import('clipanion')
-  const { Stopped } = await import('./commands/command.ts')
+  const { Cli, UsageError, Stopped } = await import('./commands/command.ts')
   const { commands } = await verb.load()
 
   const cli = Cli.from<Context>([...commands], {
@@ -57,7 +56,7 @@ async function runVerb(verb: Verb, argv: readonly string[]): Promise<number> {
 }
 
 function firstLine(message: string): string {
-  // eslint-disable-next-line no-control-regex -- clipanion colours its messages
+   
   const plain = message.replace(/\u001b\[[0-9;]*m/g, '')
   const [line = ''] = plain.split(/\.?\n/)
   return line.charAt(0).toLowerCase() + line.slice(1)

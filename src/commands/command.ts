@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream'
 import { Command, Option, type BaseContext } from 'clipanion'
 import { GupperError } from '../errors.ts'
 import { isMalformed, readItems, writeLine, writeText } from '../package/ndjson.ts'
@@ -5,6 +6,9 @@ import type { Observer } from '../package/observer.ts'
 import { isFailure, toFailure, type Failure, type Item } from '../package/record.ts'
 import { createLog } from '../terminal/log.ts'
 import { createTable, type Columns } from '../terminal/table.ts'
+
+// Through here and not by import('clipanion'): a bundled CommonJS module that is loaded lazily loses its names.
+export { Cli, UsageError } from 'clipanion'
 
 /** What the world gives to a command; cli.ts makes it, tests may make their own. */
 export interface Context extends BaseContext {
@@ -104,7 +108,8 @@ export abstract class GupperCommand extends Command<Context> {
       throw new GupperError('usage', 'standard input is a terminal, but this step reads records from it', {
         hint: `put a step before it, e.g.: gupper list SOURCE | gupper ${this.step}`,
       })
-    for await (const item of readItems(this.step, this.context.stdin as AsyncIterable<Buffer>)) {
+    const stdin = addAbortSignal(this.context.signal, this.context.stdin)
+    for await (const item of readItems(this.step, stdin as AsyncIterable<Buffer>)) {
       if (isFailure(item) && !isMalformed(item)) this.#passed.add(item)
       yield item
     }
@@ -153,6 +158,6 @@ export abstract class GupperCommand extends Command<Context> {
     const failure = toFailure(this.step, thrown)
     await this.writeOne(failure)
     if (thrown instanceof Error && (failure.error.code === 'bug' || thrown.cause !== undefined))
-      this.observer.debug(String(thrown.stack ?? thrown), thrown.cause ? { cause: String(thrown.cause) } : {})
+      this.observer.debug(String(thrown.stack ?? thrown), { cause: thrown.cause instanceof Error ? thrown.cause.message : undefined })
   }
 }

@@ -58,6 +58,6 @@ export function formatFileName(parts: FileName): string {
 
 /** Whether a text can be one part of a path: no slash, no control character, no leading dot, at most 255 bytes. */
 export function isSafeName(name: string): boolean {
-  // eslint-disable-next-line no-control-regex
+   
   return name !== '' && !/[/\\\u0000-\u001f\u007f]|^\.|^\s|\s$/.test(name) && Buffer.byteLength(name) <= 255
 }

@@ -1,7 +1,7 @@
 /** Makes any text safe to show: control characters, and what turns the direction of writing, are spelled out. */
 export function printable(text: string): string {
   return text.replace(
-    // eslint-disable-next-line no-control-regex -- control characters are what this is about
+     
     /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
     (char) =>
       ({ '\n': '\\n', '\t': '\\t', '\r': '\\r' })[char] ??

@@ -1,0 +1,137 @@
+# Shared by all bats files: real processes, exact exit statuses, nothing left behind.
+bats_require_minimum_version 1.5.0
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+
+# Every test has a home, a cache and a state of its own, and `gupper` on its PATH.
+common_setup() {
+  export HOME=$BATS_TEST_TMPDIR/home
+  export XDG_CACHE_HOME=$HOME/.cache XDG_STATE_HOME=$HOME/.local/state
+  unset GUPPER_TOKEN_FILE NO_COLOR http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY
+  mkdir -p "$HOME" "$BATS_TEST_TMPDIR/bin" "$BATS_TEST_TMPDIR/work"
+  ln -s "$ROOT/bin/gupper.js" "$BATS_TEST_TMPDIR/bin/gupper"
+  export PATH=$BATS_TEST_TMPDIR/bin:$ROOT/node_modules/.bin:$PATH
+  # One compile cache for all tests; a fresh one each would make every process slow.
+  export NODE_COMPILE_CACHE=$BATS_RUN_TMPDIR/compiled
+  SPAWNED=()
+  cd "$BATS_TEST_TMPDIR/work" || return
+}
+
+# Ends what the test started, and fails the test when a process it started outlives that.
+common_teardown() {
+  local pid
+  for pid in "${SPAWNED[@]}"; do
+    kill -TERM "$pid" 2>/dev/null || true
+  done
+  for pid in "${SPAWNED[@]}"; do
+    wait_until 10 has_ended "$pid" || { kill -KILL "$pid"; echo "process $pid had to be killed" >&2; return 1; }
+  done
+  local left
+  left=$(processes_of_test)
+  [ -z "$left" ] || { echo "left behind: $left" >&2; kill -KILL $left 2>/dev/null; return 1; }
+}
+
+has_ended() {
+  ! kill -0 "$1" 2>/dev/null || [[ $(ps -o stat= -p "$1" 2>/dev/null) == Z* ]]
+}
+
+# The processes, other than this shell's own, whose environment says that they belong to this test.
+processes_of_test() {
+  [ -d /proc/self ] || return 0
+  local entry pid
+  for entry in /proc/[0-9]*; do
+    pid=${entry#/proc/}
+    [ "$pid" != $$ ] && [ "$pid" != "$BASHPID" ] && [ "$pid" != "$PPID" ] || continue
+    grep -qzxF "HOME=$HOME" "$entry/environ" 2>/dev/null || continue
+    case $(tr '\0' ' ' <"$entry/cmdline" 2>/dev/null) in *bats* | '') continue ;; esac
+    printf '%s ' "$pid"
+  done
+}
+
+# run_gupper [STATUS] ARGS…: runs gupper, expects the status (0 unless given); $output is stdout, $stderr stderr.
+run_gupper() {
+  local status_wanted=0
+  [[ $1 =~ ^[0-9]+$ ]] && { status_wanted=$1; shift; }
+  run -"$status_wanted" --separate-stderr gupper "$@"
+}
+
+# run_sh [STATUS] SCRIPT: the same for a line of sh, as cron would run it (no pipefail).
+run_sh() {
+  local status_wanted=0
+  [[ $1 =~ ^[0-9]+$ ]] && { status_wanted=$1; shift; }
+  run -"$status_wanted" --separate-stderr sh -c "$1"
+}
+
+# wait_until SECONDS COMMAND…: waits for a condition, with a deadline.
+wait_until() {
+  local deadline=$((SECONDS + $1)) pause
+  shift
+  exec {pause}<> <(:)
+  until "$@"; do
+    if ((SECONDS >= deadline)); then
+      exec {pause}<&-
+      echo "waited in vain for: $*" >&2
+      return 1
+    fi
+    read -rt 0.05 -u "$pause" || true
+  done
+  exec {pause}<&-
+}
+
+# spawn OUT ERR COMMAND…: starts a process in the background; its id is in $SPAWNED_PID.
+spawn() {
+  local out=$1 err=$2
+  shift 2
+  "$@" >"$out" 2>"$err" </dev/null 3>&- &
+  SPAWNED_PID=$!
+  SPAWNED+=("$SPAWNED_PID")
+}
+
+has_line() { [ -s "$1" ] && [ "$(wc -l <"$1")" -ge "${2:-1}" ]; }
+
+# start_server DIR [FLAGS…]: serves DIR on loopback; the address is in $SERVER_URL, the id in $SERVER_PID.
+start_server() {
+  local dir=$1 out=$BATS_TEST_TMPDIR/server.$RANDOM
+  shift
+  spawn "$out.out" "$out.err" gupper serve "$dir" --host 127.0.0.1 --port 0 "$@"
+  SERVER_PID=$SPAWNED_PID
+  SERVER_ERR=$out.err
+  wait_until 10 has_line "$out.out" || { cat "$out.err" >&2; return 1; }
+  SERVER_URL=$(field .listening <"$out.out")
+}
+
+# field .a.b: that field of the first JSON line on stdin, as text.
+field() {
+  node -e '
+    const [line] = require("node:fs").readFileSync(0, "utf8").split("\n")
+    let value = JSON.parse(line)
+    for (const key of process.argv[1].split(".").filter(Boolean)) value = value?.[key]
+    console.log(typeof value === "string" ? value : JSON.stringify(value))' "$1"
+}
+
+# make_program FILE VERSION [LINES…]: a real program that tells its version.
+make_program() {
+  local file=$1 version=$2
+  shift 2
+  mkdir -p "$(dirname "$file")"
+  printf '#!/bin/sh\ncase $1 in --version) echo "app version %s"; exit 0 ;; esac\n' "$version" >"$file"
+  printf '%s\n' "$@" >>"$file"
+  chmod +x "$file"
+}
+
+# make_package DIR VERSION [LINES…]: packs such a program as app VERSION for this machine; prints its record.
+make_package() {
+  local dir=$1 version=$2
+  shift 2
+  make_program "$BATS_TEST_TMPDIR/src-$version/app" "$version" "$@"
+  gupper pack "$BATS_TEST_TMPDIR/src-$version/app" --name app --version "$version" --into "$dir"
+}
+
+assert_output_is() { [ "$output" = "$1" ] || { printf 'stdout: %s\nwanted: %s\n' "$output" "$1" >&2; return 1; }; }
+assert_output_has() { [[ $output == *"$1"* ]] || { printf 'stdout: %s\nwanted in it: %s\n' "$output" "$1" >&2; return 1; }; }
+assert_stderr_has() { [[ $stderr == *"$1"* ]] || { printf 'stderr: %s\nwanted in it: %s\n' "$stderr" "$1" >&2; return 1; }; }
+assert_silent() { [ -z "$output" ] && [ -z "$stderr" ] || { printf 'stdout: %s\nstderr: %s\nwanted: silence\n' "$output" "$stderr" >&2; return 1; }; }
+assert_no_trace() { [[ $stderr != *"    at "* ]] || { printf 'a stack trace: %s\n' "$stderr" >&2; return 1; }; }
+
+# need TOOL: skips the test, with the reason, where the tool is missing.
+need() { command -v "$1" >/dev/null 2>&1 || skip "needs $1"; }
