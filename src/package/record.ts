@@ -104,10 +104,11 @@ const digest: Check = (value) =>
   typeof value === 'string' && parseDigest(value) ? undefined : 'must be "sha256:" and 64 hexadecimal digits'
 const size: Check = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : 'must be a whole number of bytes'
+// RFC 3339, section 5.6: what every language reads alike, which Date.parse alone would not hold to.
+const timeForm =
+  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/
 const time: Check = (value) =>
-  typeof value === 'string' && !Number.isNaN(Date.parse(value))
-    ? undefined
-    : 'must be a time like 2026-11-20T10:00:00Z'
+  typeof value === 'string' && timeForm.test(value) ? undefined : 'must be a time like 2026-11-20T10:00:00Z'
 const proofs: Check = (value) =>
   Array.isArray(value) && value.every((proof) => !object(proof) && !text((proof as Proof).by))
     ? undefined
