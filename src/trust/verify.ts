@@ -1,0 +1,119 @@
+import { basename, resolve } from 'node:path'
+import { GupperError } from '../errors.ts'
+import { parseFileName } from '../package/filename.ts'
+import { eachRecord, isAbort, type Items } from '../package/flow.ts'
+import { toFailure, type Failure, type Item, type PackageRecord, type Proof } from '../package/record.ts'
+import { collectEvidence, type Evidence, type EvidenceOptions } from './evidence.ts'
+import { measure, type Measured } from './measure.ts'
+import { demand } from './policy.ts'
+import { proveDigest, proveSignature, proveSize, proveSums, type Claim } from './rules.ts'
+
+/** What is to be proven, with what. */
+export interface VerifyOptions extends EvidenceOptions {
+  /** The proofs that must all stand (see {@link demand}). */
+  require?: readonly string[] | undefined
+}
+
+/** A plain file that is not named like a package: data for people and scripts, not a record for the next step. */
+export interface VerifiedFile {
+  file: string
+  /** Absolute. */
+  path: string
+  size: number
+  digest: string
+  proofs: Proof[]
+}
+
+/**
+ * Proves records: each is written with the proofs that hold, or a failure in its place. Whatever was asked for and is
+ * missing or wrong is refused; bytes that are there are always hashed again.
+ * @param items records with `path`, as `fetch` writes them
+ * @throws GupperError `config` (78), `usage` (64) before the first record when the key is no key
+ */
+export async function* verify(items: Items, options: VerifyOptions = {}): AsyncGenerator<Item> {
+  const evidence = await collectEvidence(options)
+  try {
+    yield* eachRecord('verify', items, async (record) => {
+      if (record.path === undefined)
+        throw new GupperError('unproven', `the bytes of ${record.file} are not here`, {
+          hint: 'get them first: gupper fetch',
+        })
+      const { measured, proofs } = await prove(claimOf(record, record.path), evidence, options)
+      // Earlier proofs are kept where they stand for the same bytes: only a digest says that they do.
+      const earlier = record.digest === undefined ? [] : (record.proofs ?? [])
+      const kept = earlier.filter((old) => !proofs.some((proof) => isSame(old, proof)))
+      const { size, digest } = measured
+      return { ...record, size, ...(proofs.length > 0 && { digest }), proofs: [...kept, ...proofs] }
+    })
+  } finally {
+    evidence.close()
+  }
+}
+
+/**
+ * Proves plain files. One that is named like a package becomes a record, any other a {@link VerifiedFile}; nobody
+ * announced their digests, so only a checksum file or a signature can prove them.
+ * @param paths the files
+ */
+export async function* verifyFiles(
+  paths: readonly string[],
+  options: VerifyOptions & { cwd: string },
+): AsyncGenerator<PackageRecord | VerifiedFile | Failure> {
+  const evidence = await collectEvidence(options)
+  try {
+    for (const given of paths) {
+      const path = resolve(options.cwd, given)
+      const file = basename(path)
+      try {
+        const identity = parseFileName(file)
+        const { measured, proofs } = await prove({ file, path, identity, watched: false }, evidence, options)
+        const { size, digest } = measured
+        if (identity === undefined) yield { file, path, size, digest, proofs }
+        else {
+          const { name, version, os, arch } = identity
+          yield { schema: 1, name, version, os, arch, file, size, digest, path, proofs }
+        }
+      } catch (thrown) {
+        if (isAbort(thrown)) throw thrown
+        yield toFailure('verify', thrown, { file, path })
+      }
+    }
+  } finally {
+    evidence.close()
+  }
+}
+
+/** The policy: every rule that was asked for gives its proof or refuses; then the requirement is held against them. */
+async function prove(
+  claim: Claim,
+  evidence: Evidence,
+  options: VerifyOptions,
+): Promise<{ measured: Measured; proofs: Proof[] }> {
+  const sums = options.checksums === undefined ? undefined : await evidence.sums(claim)
+  const signature = options.minisign === undefined ? undefined : await evidence.signature(claim)
+  const measured = await measure(claim.path, {
+    sha512: sums?.sha512 !== undefined,
+    blake2b: signature?.prehashed === true,
+    whole: signature?.prehashed === false,
+    signal: options.signal,
+  })
+  const proofs: Proof[] = [
+    ...proveSize(claim, measured),
+    ...proveDigest(claim, measured),
+    ...proveSums(claim, measured, sums, evidence.from),
+    ...proveSignature(claim, measured, signature, evidence.key),
+  ]
+  // What the record says of itself proves nothing here: only what this run has proven counts.
+  demand({ file: claim.file, proofs }, options.require)
+  return { measured, proofs }
+}
+
+function claimOf(record: PackageRecord, path: string): Claim {
+  const { file, size, digest, url, source, watched } = record
+  return { file, path, size, digest, url, source, identity: record, watched: watched !== undefined }
+}
+
+/** Whether two proofs say the same, so that proving again does not add it twice. */
+function isSame(a: Proof, b: Proof): boolean {
+  return a.by === b.by && a.from === b.from && a.key === b.key
+}
