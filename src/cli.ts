@@ -56,7 +56,6 @@ async function runVerb(verb: Verb, argv: readonly string[]): Promise<number> {
 }
 
 function firstLine(message: string): string {
-   
   const plain = message.replace(/\u001b\[[0-9;]*m/g, '')
   const [line = ''] = plain.split(/\.?\n/)
   return line.charAt(0).toLowerCase() + line.slice(1)
@@ -127,7 +126,16 @@ function watchSignals(Stopped: typeof StoppedClass): AbortSignal {
 function exec(file: string, args: readonly string[], env: Record<string, string | undefined>): never {
   const entries = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
   if (!process.execve) throw new Error('this system has no execve')
+  // What Node changed of a process must not be inherited: ignored signals (a caught one is reset by exec), and streams
+  // that do not block.
+  for (const signal of ['SIGPIPE', 'SIGXFSZ'] as const) process.on(signal, () => undefined)
+  for (const stream of [process.stdin, process.stdout, process.stderr]) setBlocking(stream)
   return process.execve(file, [...args], Object.fromEntries(entries))
+}
+
+function setBlocking(stream: object): void {
+  const { _handle: handle } = stream as { _handle?: { setBlocking?: (on: boolean) => void } }
+  handle?.setBlocking?.(true)
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

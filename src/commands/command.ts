@@ -130,7 +130,7 @@ export abstract class GupperCommand extends Command<Context> {
 
   /** Writes one record, failure or other value; false when the reader has gone. */
   protected async writeOne(item: object): Promise<boolean> {
-    if ('error' in item) this.#note(item as Failure)
+    if ('error' in item) this.report(item as Failure)
     if (!this.tabular) return writeLine(this.context.stdout, item)
     if ('error' in item) return true
     this.#table ??= createTable(this.columns, {
@@ -145,7 +145,8 @@ export abstract class GupperCommand extends Command<Context> {
     return this.text || (this.context.terminal.stdout && !this.json)
   }
 
-  #note(failure: Failure): void {
+  /** Tells people of a failure, and takes its exit status if it is the first. */
+  report(failure: Failure): void {
     const { error } = failure
     if (this.#status === 0) this.#status = error.exit
     if (this.#passed.has(failure))
@@ -158,6 +159,8 @@ export abstract class GupperCommand extends Command<Context> {
     const failure = toFailure(this.step, thrown)
     await this.writeOne(failure)
     if (thrown instanceof Error && (failure.error.code === 'bug' || thrown.cause !== undefined))
-      this.observer.debug(String(thrown.stack ?? thrown), { cause: thrown.cause instanceof Error ? thrown.cause.message : undefined })
+      this.observer.debug(String(thrown.stack ?? thrown), {
+        cause: thrown.cause instanceof Error ? thrown.cause.message : undefined,
+      })
   }
 }

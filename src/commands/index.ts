@@ -13,4 +13,7 @@ export interface Verb {
 export type VerbClass = (new () => GupperCommand) & typeof GupperCommand
 
 /** All verbs, in the order of a pipeline. */
-export const verbs: readonly Verb[] = [{ name: 'select', load: () => import('./select.ts') }]
+export const verbs: readonly Verb[] = [
+  { name: 'list', load: () => import('./list.ts') },
+  { name: 'select', load: () => import('./select.ts') },
+]
