@@ -16,4 +16,8 @@ export type VerbClass = (new () => GupperCommand) & typeof GupperCommand
 export const verbs: readonly Verb[] = [
   { name: 'list', load: () => import('./list.ts') },
   { name: 'select', load: () => import('./select.ts') },
+  { name: 'verify', load: () => import('./verify.ts') },
+  { name: 'schema', load: () => import('./schema.ts') },
+  { name: 'install', load: () => import('./install.ts') },
+  { name: 'rollback', load: () => import('./rollback.ts') },
 ]

@@ -1,0 +1,66 @@
+import { Command, Option } from 'clipanion'
+import { parseRequire } from '../trust/policy.ts'
+import { verify, verifyFiles, type VerifyOptions } from '../trust/verify.ts'
+import { GupperCommand } from './command.ts'
+
+class VerifyCommand extends GupperCommand {
+  static override paths = [['verify']]
+  static override usage = Command.Usage({
+    category: 'Steps',
+    description: 'prove what was fetched, and pass on only what holds',
+    details:
+      'Hashes the bytes of each record again and adds a proof for everything that holds: the digest, a line of a ' +
+      'checksum file (as sha256sum, its --tag and GoReleaser write it), a minisign signature (beside the bytes, or ' +
+      'beside their URL, with .minisig behind the name). What is asked for and is missing or wrong is refused with ' +
+      '77. Without any proof a record is refused too, unless --require none.\n' +
+      'With FILEs, plain files are proven instead: one that is named like a package becomes a record, any other ' +
+      'becomes {"file", "path", "size", "digest", "proofs"}, which is data and no record for the next step.',
+    examples: [
+      [
+        'A step of an update',
+        'gupper list http://repo:8080 | gupper fetch | gupper verify --minisign app.pub | gupper install --to ./app',
+      ],
+      ['Against a list of checksums', 'gupper verify --checksums https://example.org/checksums.txt'],
+      ['A file that was downloaded by hand', 'gupper verify app.tar.gz --minisign app.pub'],
+      [
+        'Several proofs, all of which must hold',
+        'gupper verify --checksums SHA256SUMS --require digest,checksums',
+      ],
+    ],
+  })
+
+  checksums = Option.String('--checksums', {
+    description: 'FILE|URL: a checksum file (SHA-256, SHA-512) that must name each package',
+  })
+  minisign = Option.String('--minisign', {
+    description: 'KEY|FILE: the minisign public key that must have signed each package',
+  })
+  signature = Option.String('--signature', {
+    description: 'FILE|URL: the signature, where it is not beside the package',
+  })
+  require = Option.String('--require', {
+    description: 'LIST: the proofs that must all stand: digest, checksums, minisign; or none',
+  })
+  tokenFile = Option.String('--token-file', {
+    description: 'FILE: the token for servers that want one (or the variable GUPPER_TOKEN_FILE)',
+  })
+  files = Option.Rest({ name: 'FILE' })
+
+  async run(): Promise<undefined> {
+    const { env, cwd, signal } = this.context
+    const options: VerifyOptions = {
+      checksums: this.checksums,
+      minisign: this.minisign,
+      signature: this.signature,
+      require: this.require === undefined ? undefined : parseRequire(this.require),
+      tokenFile: this.tokenFile ?? env.GUPPER_TOKEN_FILE,
+      env,
+      signal,
+      observer: this.observer,
+    }
+    if (this.files.length === 0) await this.write(verify(this.records(), options))
+    else await this.write(verifyFiles(this.files, { ...options, cwd }))
+  }
+}
+
+export const commands = [VerifyCommand]
