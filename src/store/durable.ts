@@ -15,6 +15,12 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** Brings a file's bytes to the disk. */
+export async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  await file.sync().finally(() => file.close())
+}
+
 /**
  * Writes a small file whole or not at all, and on the disk when it returns.
  * @param path the file
