@@ -20,4 +20,6 @@ export const verbs: readonly Verb[] = [
   { name: 'schema', load: () => import('./schema.ts') },
   { name: 'install', load: () => import('./install.ts') },
   { name: 'rollback', load: () => import('./rollback.ts') },
+  { name: 'serve', load: () => import('./serve.ts') },
+  { name: 'pack', load: () => import('./pack.ts') },
 ]
