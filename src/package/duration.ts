@@ -14,3 +14,13 @@ export function parseDuration(text: string, flag: string): number {
   if (!match) throw new GupperError('usage', `${flag} takes a time such as 30s, 500ms or 2m, not "${text}"`)
   return Math.round(Number(match[1]) * (units[match[2] ?? 's'] ?? 0))
 }
+
+/**
+ * Reads a whole number of at least 1.
+ * @param flag the flag it was given to, for the complaint
+ * @throws GupperError `usage` (64)
+ */
+export function parseCount(text: string, flag: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new GupperError('usage', `${flag} takes a number from 1, not "${text}"`)
+}
