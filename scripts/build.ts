@@ -24,6 +24,8 @@ try {
     format: 'esm',
     platform: 'node',
     target: 'node24',
+    // Loaded lazily and CommonJS: bundled, they would lose the names of their exports.
+    external: ['prom-client', 'yauzl', 'yazl'],
     minifySyntax: true,
     minifyWhitespace: true,
     // CommonJS dependencies still call require() for Node's own modules.
