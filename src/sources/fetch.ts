@@ -1,10 +1,11 @@
+import { resolve } from 'node:path'
 import { GupperError } from '../errors.ts'
 import { createClient, type Client, type ClientOptions } from '../net/client.ts'
 import { eachRecord, from, type Items } from '../package/flow.ts'
 import { silent, type Observer } from '../package/observer.ts'
 import type { Item, PackageRecord } from '../package/record.ts'
 import { blobPath, findBlob, partialPath, withCacheLock } from '../store/cache.ts'
-import { placeCopy } from '../store/place.ts'
+import { deliver } from '../store/deliver.ts'
 import { openPartial, type Partial as PartialFile } from '../store/partial.ts'
 import { inOrder } from './in-order.ts'
 import { readLocal } from './local.ts'
@@ -15,6 +16,8 @@ export interface FetchOptions extends ClientOptions {
   cacheDir: string
   /** A directory in which every package shall also stand under its file name. */
   into?: string | undefined
+  /** Where relative paths of records and of `into` start; default: the process's working directory. */
+  cwd?: string | undefined
   /** How many at once; default 4. */
   jobs?: number | undefined
 }
@@ -43,7 +46,8 @@ interface Workshop {
 export async function* fetchPackages(items: Items, options: FetchOptions): AsyncGenerator<Item> {
   const stop = new AbortController()
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
-  const own = { ...options, signal }
+  const { cwd = '.', into } = options
+  const own = { ...options, signal, ...(into !== undefined && { into: resolve(cwd, into) }) }
   const shop: Workshop = { options: own, observer: options.observer ?? silent, client: createClient(own) }
   const step = eachRecord.bind(undefined, 'fetch')
   const work = async (item: Item): Promise<Item> => {
@@ -64,7 +68,7 @@ async function fetchOne(record: PackageRecord, shop: Workshop): Promise<PackageR
   let { path } = fetched
   if (into !== undefined) {
     const lock = { what: `${into}/${record.file}`, wait: patience, signal, observer: shop.observer }
-    path = await withCacheLock(cacheDir, lock.what, lock, () => placeCopy(fetched.path, into, record.file))
+    path = await withCacheLock(cacheDir, lock.what, lock, () => deliver(fetched.path, into, record.file))
   }
   return { ...record, size: fetched.size, digest: fetched.digest, path, ...prove(record) }
 }
@@ -85,7 +89,7 @@ async function locate(record: PackageRecord, shop: Workshop): Promise<Fetched> {
   const { url, path, file } = record
   if (url === undefined) {
     if (path === undefined) throw new GupperError('bad-record', `${file} has neither "url" nor "path"`)
-    return checked(record, await readLocal(file, path))
+    return checked(record, await readLocal(file, resolve(shop.options.cwd ?? '.', path)))
   }
   const scheme = URL.parse(url)?.protocol
   if (scheme === 'file:') return checked(record, await readLocal(file, new URL(url)))

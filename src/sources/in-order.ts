@@ -39,7 +39,7 @@ export async function* inOrder<In, Out>(
       const turn = first?.then(() => 'turn' as const)
       const event = await Promise.race([turn, reading].filter((one) => one !== undefined))
       if (event === 'turn' && first !== undefined) {
-        queue.shift()
+        void queue.shift()
         yield await first
       }
     }

@@ -75,21 +75,22 @@ async function startThread(path: string): Promise<Thread> {
 }
 
 /** Runs in the thread: must use nothing from this module. */
-function hashBehind(load: NodeJS.Require): void {
-  const { parentPort, workerData } = load('node:worker_threads') as typeof threads
+function hashBehind(load: (name: string) => unknown): void {
+  const thread = load('node:worker_threads') as typeof threads
   const { openSync, readSync } = load('node:fs') as typeof fs
   const { createHash } = load('node:crypto') as typeof crypto
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafeSlow(2 ** 18)
-  const file = openSync(workerData as string, 'r')
+  const file = openSync(thread.workerData as string, 'r')
   let at = 0
-  parentPort?.on('message', ({ to, last }: Message) => {
+  thread.parentPort?.on('message', (message: unknown) => {
+    const { to, last } = message as Message
     while (at < to) {
       const read = readSync(file, buffer, 0, Math.min(buffer.length, to - at), at)
       if (read === 0) break
       hash.update(buffer.subarray(0, read))
       at += read
     }
-    if (last) parentPort.postMessage(`sha256:${hash.digest('hex')}`)
+    if (last) thread.parentPort?.postMessage(`sha256:${hash.digest('hex')}`)
   })
 }
