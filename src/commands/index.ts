@@ -27,4 +27,5 @@ export const verbs: readonly Verb[] = [
   { name: 'pack', load: () => import('./pack.ts') },
   { name: 'completion', load: () => import('./completion.ts') },
   { name: 'cache', below: ['ls', 'verify', 'prune'], load: () => import('./cache.ts') },
+  { name: 'man', load: () => import('./man.ts') },
 ]
