@@ -46,6 +46,9 @@ export abstract class GupperCommand extends Command<Context> {
     description: 'FORMAT: how to write standard error: text or json',
   })
 
+  /** The word for arguments of which there may be many, "SOURCE": clipanion keeps it to itself. */
+  static rest: string | undefined
+
   /** Own columns of the table, where the common ones do not fit. */
   protected columns: Columns | undefined
   #status = 0

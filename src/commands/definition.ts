@@ -42,9 +42,9 @@ export function define(command: VerbClass): Definition {
   })
   const plain = cli.usage(command, { detailed: false }).trim().replace(/^\$ /, '')
   const rest = plain.split(' ').slice(1 + path.length)
-  const words = rest.filter(
-    (word) => !word.startsWith('[-') && !word.startsWith('--') && !word.startsWith('#'),
-  )
+  const words = rest
+    .filter((word) => !word.startsWith('[-') && !word.startsWith('--') && !word.startsWith('#'))
+    .map((word) => (word === '...' ? `[${command.rest ?? 'ARGUMENT'}…]` : word))
   return {
     path,
     category: command.usage?.category ?? '',

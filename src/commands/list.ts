@@ -4,6 +4,7 @@ import { SourceCommand } from './source-command.ts'
 
 class ListCommand extends SourceCommand {
   static override paths = [['list']]
+  static override rest = 'SOURCE'
   static override usage = Command.Usage({
     category: 'Steps',
     description: 'what a source has: the newest of each name for this machine',

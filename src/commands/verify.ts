@@ -5,6 +5,7 @@ import { GupperCommand } from './command.ts'
 
 class VerifyCommand extends GupperCommand {
   static override paths = [['verify']]
+  static override rest = 'FILE'
   static override usage = Command.Usage({
     category: 'Steps',
     description: 'prove what was fetched, and pass on only what holds',

@@ -13,6 +13,7 @@ import { SourceCommand } from './source-command.ts'
 
 class WatchCommand extends SourceCommand {
   static override paths = [['watch']]
+  static override rest = 'SOURCE'
   static override usage = Command.Usage({
     category: 'Steps',
     description: 'list, again and again: a record when something new appears',
