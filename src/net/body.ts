@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream'
 import { GupperError } from '../errors.ts'
 import type { Answer } from './exchange.ts'
+import type { Inbox } from './inbox.ts'
 import type { Limits } from './limits.ts'
 import { Transient, troubleOf } from './trouble.ts'
 
@@ -19,17 +19,16 @@ export interface Patience extends Pick<Limits, 'idle' | 'rate' | 'rateWindow'> {
 export async function* readBody({ body, url }: Answer, patience: Patience): AsyncGenerator<Buffer> {
   const { signal } = patience
   const watch = watchBody(body, url, patience)
-  const stop = (): void => void body.destroy(signal?.reason as Error)
+  const stop = (): void => body.destroy(signal?.reason as Error)
   signal?.addEventListener('abort', stop)
   try {
     if (signal?.aborted) stop()
-    const iterator = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>
     for (;;) {
       watch.wait()
-      const next = await iterator.next()
-      if (next.done) return
-      watch.receive(next.value.length)
-      yield next.value
+      const chunk = await body.next()
+      if (chunk === undefined) return
+      watch.receive(chunk.length)
+      yield chunk
     }
   } catch (error) {
     if (signal?.aborted) throw signal.reason
@@ -49,7 +48,7 @@ interface Watch {
   end(): void
 }
 
-function watchBody(body: Readable, url: string, limits: Patience): Watch {
+function watchBody(body: Inbox, url: string, limits: Patience): Watch {
   const { idle, rate, rateWindow, total } = limits
   const started = performance.now()
   let since: number | undefined

@@ -4,6 +4,7 @@ import { GupperError } from '../errors.ts'
 import { version } from '../version.ts'
 import { parseAddress } from './address.ts'
 import type { Limits } from './limits.ts'
+import { collect, type Inbox } from './inbox.ts'
 import { authorizationFor, type Token } from './token.ts'
 import { Transient, troubleOf } from './trouble.ts'
 
@@ -29,7 +30,7 @@ export interface Answer {
   headers: { get(name: string): string | null }
   /** The address that answered, after redirects, without credentials. */
   url: string
-  body: Readable
+  body: Inbox
 }
 
 /**
@@ -47,7 +48,6 @@ export async function exchange(connection: Connection, question: Question): Prom
     const answer = await ask(connection, url, { ...question.headers, authorization }, question.signal)
     const { status, headers, body } = answer
     if (![301, 302, 303, 307, 308].includes(status)) {
-      if (status === 304 || status === 204) body.resume()
       return answer
     }
     body.destroy()
@@ -89,7 +89,7 @@ async function ask(
       compress: false,
       signal: AbortSignal.any([late.signal, ...(signal ? [signal] : [])]),
     })
-    const body = response.body as Readable
+    const body = collect(response.body as Readable)
     const encoding = response.headers.get('content-encoding') ?? 'identity'
     if (encoding !== 'identity') {
       body.destroy()
