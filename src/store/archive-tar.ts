@@ -9,7 +9,7 @@ import { ByteReader } from './archive-bytes.ts'
 
 const block = 512
 const maxPadding = 16 * 2 ** 20
-const chunkSize = 256 * 1024
+const chunkSize = 64 * 1024
 
 const kinds: Record<string, ArchiveEntry['kind'] | undefined> = {
   File: 'file',

@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { open, type FileHandle } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
-import { crc32 } from 'node:zlib'
+import { pipeline } from 'node:stream/promises'
+import { crc32, createInflateRaw } from 'node:zlib'
 import type { Entry, LocalFileHeader, ZipFile } from 'yauzl'
 import { GupperError } from '../errors.ts'
 import type { ArchiveEntry, ArchiveLimits } from './archive-guard.ts'
+
+const chunkSize = 64 * 1024
 
 /** What is kept of an entry between looking at it and reading it. */
 interface Place {
@@ -80,7 +82,7 @@ export async function* readZip(
     if (!(await isEnd(handle, cursorOf(zip), zip)))
       throw bad('has a directory of another length than it says')
     for (const place of places) {
-      const entry = toEntry(zip, place, bad)
+      const entry = toEntry(handle, place, bad)
       if (entry.kind !== 'symlink') yield entry
       else if (entry.size > limits.path)
         throw bad(`${JSON.stringify(entry.path)} is a link with an impossible target`)
@@ -91,7 +93,7 @@ export async function* readZip(
   }
 }
 
-function toEntry(zip: ZipFile, place: Place, bad: (why: string) => GupperError): ArchiveEntry {
+function toEntry(handle: FileHandle, place: Place, bad: (why: string) => GupperError): ArchiveEntry {
   const { path, kind, mode, size, mtime } = place
   const shown = JSON.stringify(path)
   return {
@@ -103,12 +105,14 @@ function toEntry(zip: ZipFile, place: Place, bad: (why: string) => GupperError):
     async *body() {
       let crc = 0
       let read = 0
-      for await (const chunk of (await openData(zip, place)) as AsyncIterable<Buffer>) {
+      for await (const chunk of openData(handle, place)) {
         crc = crc32(chunk, crc)
         read += chunk.length
+        if (read > size) break
         yield chunk
       }
-      if (read !== size || crc !== place.crc) throw bad(`${shown} is damaged: it has a wrong checksum`)
+      if (read !== size || crc !== place.crc)
+        throw bad(`${shown} is damaged: it has a wrong checksum or size`)
     },
   }
 }
@@ -119,13 +123,33 @@ async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-function openData(zip: ZipFile, { data, packed, deflated, size }: Place): Promise<Readable> {
-  return new Promise((resolve, reject) => {
-    zip.openReadStreamLowLevel(data, packed, 0, packed, deflated, size, (error, stream) => {
-      if (error === null) resolve(stream)
-      else reject(error)
-    })
-  })
+// Not through yauzl's streams: their small chunks take three times as long.
+async function* openData(handle: FileHandle, { data, packed, deflated }: Place): AsyncGenerator<Buffer> {
+  const source = readRange(handle, data, data + packed)
+  if (!deflated) {
+    yield* source
+    return
+  }
+  const inflate = createInflateRaw({ chunkSize })
+  // Its failure comes out of the inflater.
+  const flowing = pipeline(source, inflate).catch(() => undefined)
+  try {
+    yield* inflate as AsyncIterable<Buffer>
+    if (inflate.bytesWritten !== packed) throw new Error('there is more than the data')
+  } finally {
+    inflate.destroy()
+    await flowing
+  }
+}
+
+async function* readRange(handle: FileHandle, start: number, end: number): AsyncGenerator<Buffer> {
+  for (let at = start; at < end;) {
+    const size = Math.min(chunkSize, end - at)
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(size), 0, size, at)
+    if (bytesRead === 0) throw new Error('it ends too early')
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
 }
 
 function readLocal(zip: ZipFile, entry: Entry): Promise<LocalFileHeader> {
