@@ -85,8 +85,9 @@ export class ArchiveGuard {
     const path = this.#clean(entry.path, refuse)
     if (path === '' && entry.kind !== 'directory') throw refuse('has no name')
     if ((entry.mode & 0o7000) !== 0) throw refuse('has a setuid, setgid or sticky bit')
-    if (entry.kind !== 'file' && entry.size > 0) throw refuse(`is a ${entry.kind} with content`)
-    this.#place(path, this.#node(entry, refuse), refuse)
+    const node = this.#node(entry, refuse)
+    if (node.kind !== 'file' && entry.size > 0) throw refuse(`is a ${node.kind} with content`)
+    this.#place(path, node, refuse)
     return path
   }
 
