@@ -2,7 +2,16 @@ import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
 import { parseDuration } from '../package/duration.ts'
 import { listSlots, rollback } from '../store/rollback.ts'
+import type { Columns } from '../terminal/table.ts'
 import { GupperCommand } from './command.ts'
+
+const keptColumns: Columns = {
+  '': ({ current }) => (current === true ? '*' : ''),
+  VERSION: ({ version }) => String(version),
+  DIGEST: ({ digest }) => (typeof digest === 'string' ? digest.slice(7, 19) : '-'),
+  'LAST LIVE': ({ activated }) => (typeof activated === 'string' ? activated : '-'),
+  STATE: ({ rejected }) => (rejected === true ? 'taken back' : ''),
+}
 
 class RollbackCommand extends GupperCommand {
   static override paths = [['rollback']]
@@ -34,8 +43,10 @@ class RollbackCommand extends GupperCommand {
     if (list && (version !== undefined || dryRun))
       throw new GupperError('usage', '--list changes nothing and takes neither --version nor --dry-run')
     const wait = parseDuration(this.wait, '--wait')
-    if (list) await this.write(listSlots(target, { cwd }))
-    else await this.writeOne(await rollback(target, { version, dryRun, wait, cwd, env, signal, observer }))
+    if (list) {
+      this.columns = keptColumns
+      await this.write(listSlots(target, { cwd }))
+    } else await this.writeOne(await rollback(target, { version, dryRun, wait, cwd, env, signal, observer }))
   }
 }
 

@@ -13,7 +13,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
 const maxOutput = 64 * 1024
 const maxTail = 4 * 1024
 // A word of its own, or what follows an = or opens a quoted line; '{}' alone stays what it is, for it is also JSON.
-const placeholder = /'\{\}'|(?<![^\s;&|(=`'"])("?)\{\}\1(?![^\s;&|)<>`'"])/g
+const placeholder = /'\{\}'|(?<![^\s;&|(=`'"])("?)\{\}\1(?![^\s;&|)<>`'"/])/g
 
 /**
  * Asks an executable for its version: `--version`, then `-version` when that gave none. The answer is the first thing
