@@ -107,8 +107,8 @@ function padding(size: number): number {
 async function* makeZip(entries: readonly TreeEntry[], epoch: number): AsyncGenerator<Buffer> {
   const { ZipFile } = await import('yazl')
   const zip = new ZipFile()
-  const output = Readable.from(zip.outputStream)
-  const fail = (error: Error): void => void output.destroy(error)
+  const output = zip.outputStream as unknown as AsyncIterable<Buffer> & { destroy(error?: Error): void }
+  const fail = (error: Error): void => output.destroy(error)
   let current: Readable | undefined
   zip.on('error', fail)
   // The extended timestamp is left out, and the old one is in no time zone.
@@ -132,7 +132,7 @@ async function* makeZip(entries: readonly TreeEntry[], epoch: number): AsyncGene
   }
   zip.end()
   try {
-    yield* output as AsyncIterable<Buffer>
+    yield* output
   } finally {
     current?.destroy()
   }

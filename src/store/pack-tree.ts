@@ -24,6 +24,7 @@ export async function collectTree(root: string): Promise<TreeEntry[]> {
     const names = await explaining(`cannot read ${absolute}`, () => readdir(absolute), true)
     for (const name of names) {
       const path = directory === '' ? name : `${directory}/${name}`
+      if (name.includes('\uFFFD')) throw bad(join(root, path), 'its name is not UTF-8')
       const entry = await explaining(`cannot read ${join(root, path)}`, () => describe(root, path), true)
       if (entry.kind === 'directory') directories.push(path)
       found.push(entry)
@@ -56,9 +57,11 @@ async function describe(root: string, path: string): Promise<TreeEntry> {
   if (found.isDirectory()) return { path, source, size: 0, kind: 'directory' }
   if (found.isSymbolicLink())
     return { path, source, size: 0, kind: 'symlink', target: await readlink(source) }
-  throw new GupperError('bad-package', `cannot pack ${source}: it is no file, directory or symbolic link`, {
-    hint: 'remove it from what is packed',
-  })
+  throw bad(source, 'it is no file, directory or symbolic link')
+}
+
+function bad(path: string, why: string): GupperError {
+  return new GupperError('bad-package', `cannot pack ${path}: ${why}`, { hint: 'change it, or leave it out' })
 }
 
 function fileEntry(source: string, path: string, found: { mode: number; size: number }): TreeEntry {
