@@ -13,7 +13,8 @@ class VerifyCommand extends GupperCommand {
       'Hashes the bytes of each record again and adds a proof for everything that holds: the digest, a line of a ' +
       'checksum file (as sha256sum, its --tag and GoReleaser write it), a minisign signature (beside the bytes, or ' +
       'beside their URL, with .minisig behind the name). What is asked for and is missing or wrong is refused with ' +
-      '77. Without any proof a record is refused too, unless --require none.\n' +
+      '77. Without any proof a record is refused too, unless --require none. What --require names must be proven ' +
+      'by this very step; the proofs of earlier steps are kept, but not counted for it.\n' +
       'With FILEs, plain files are proven instead: one that is named like a package becomes a record, any other ' +
       'becomes {"file", "path", "size", "digest", "proofs"}, which is data and no record for the next step.',
     examples: [

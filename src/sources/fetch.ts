@@ -73,10 +73,13 @@ async function fetchOne(record: PackageRecord, shop: Workshop): Promise<PackageR
   return { ...record, size: fetched.size, digest: fetched.digest, path, ...prove(record) }
 }
 
-/** Only a digest that the record brought is proof of anything: one that was just computed proves nothing. */
+/**
+ * Only a digest that the record brought is proof of anything: one that was just computed proves nothing, and the empty
+ * list of proofs says so to `verify`, which sees a digest like any other.
+ */
 function prove({ digest, proofs }: PackageRecord): Pick<PackageRecord, 'proofs'> {
   const others = proofs?.filter(({ by }) => by !== 'digest')
-  if (digest === undefined) return others === undefined ? {} : { proofs: others }
+  if (digest === undefined) return { proofs: others ?? [] }
   return {
     proofs: proofs?.some(({ by }) => by === 'digest') ? proofs : [...(proofs ?? []), { by: 'digest' }],
   }

@@ -13,6 +13,10 @@ export interface Claim {
   path: string
   size?: number | undefined
   digest?: string | undefined
+  /** False where nobody announced the digest and an earlier step computed it from the bytes it had. */
+  announced: boolean
+  /** The proofs that stood before. */
+  earlier: readonly Proof[]
   url?: string | undefined
   source?: string | undefined
   /** What the package says it is; undefined for a file that is not named like one. */
@@ -29,11 +33,11 @@ export function proveSize({ file, size }: Claim, measured: Measured): [] {
 }
 
 /** The bytes are those that the record announces. */
-export function proveDigest({ file, digest }: Claim, measured: Measured): Proof[] {
+export function proveDigest({ file, digest, announced }: Claim, measured: Measured): Proof[] {
   if (digest === undefined) return []
   if (digest !== measured.digest)
     throw new GupperError('untrusted', `${file} has the digest ${measured.digest}, not ${digest}`)
-  return [{ by: 'digest' }]
+  return announced ? [{ by: 'digest' }] : []
 }
 
 /** The bytes are those that the checksum file names; with two checksums of a file, both must hold. */

@@ -39,11 +39,9 @@ export async function* verify(items: Items, options: VerifyOptions = {}): AsyncG
           hint: 'get them first: gupper fetch',
         })
       const { measured, proofs } = await prove(claimOf(record, record.path), evidence, options)
-      // Earlier proofs are kept where they stand for the same bytes: only a digest says that they do.
-      const earlier = record.digest === undefined ? [] : (record.proofs ?? [])
-      const kept = earlier.filter((old) => !proofs.some((proof) => isSame(old, proof)))
       const { size, digest } = measured
-      return { ...record, size, ...(proofs.length > 0 && { digest }), proofs: [...kept, ...proofs] }
+      // A digest that nothing proves would look like an announced one to the next step.
+      return { ...record, size, ...(proofs.length > 0 && { digest }), proofs }
     })
   } finally {
     evidence.close()
@@ -66,7 +64,11 @@ export async function* verifyFiles(
       const file = basename(path)
       try {
         const identity = parseFileName(file)
-        const { measured, proofs } = await prove({ file, path, identity, watched: false }, evidence, options)
+        const { measured, proofs } = await prove(
+          { file, path, identity, announced: false, earlier: [], watched: false },
+          evidence,
+          options,
+        )
         const { size, digest } = measured
         if (identity === undefined) yield { file, path, size, digest, proofs }
         else {
@@ -97,20 +99,34 @@ async function prove(
     whole: signature?.prehashed === false,
     signal: options.signal,
   })
-  const proofs: Proof[] = [
+  const made: Proof[] = [
     ...proveSize(claim, measured),
     ...proveDigest(claim, measured),
     ...proveSums(claim, measured, sums, evidence.from),
     ...proveSignature(claim, measured, signature, evidence.key),
   ]
-  // What the record says of itself proves nothing here: only what this run has proven counts.
-  demand({ file: claim.file, proofs }, options.require)
+  const earlier = claim.earlier.filter((old) => !made.some((proof) => isSame(old, proof)))
+  const proofs = [...earlier, ...made]
+  // What is required by name must be proven here: a record can claim anything of itself.
+  demand({ file: claim.file, proofs: options.require === undefined ? proofs : made }, options.require)
   return { measured, proofs }
 }
 
 function claimOf(record: PackageRecord, path: string): Claim {
-  const { file, size, digest, url, source, watched } = record
-  return { file, path, size, digest, url, source, identity: record, watched: watched !== undefined }
+  const { file, size, digest, url, source, proofs, watched } = record
+  return {
+    file,
+    path,
+    size,
+    digest,
+    url,
+    source,
+    identity: record,
+    announced: proofs === undefined || proofs.some(({ by }) => by === 'digest'),
+    // They stand for these bytes only if a digest says that the bytes are the same.
+    earlier: digest === undefined ? [] : (proofs ?? []),
+    watched: watched !== undefined,
+  }
 }
 
 /** Whether two proofs say the same, so that proving again does not add it twice. */

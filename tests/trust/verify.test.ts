@@ -93,6 +93,25 @@ describe('verify, asked for nothing', () => {
     expect(await refuse({ require: ['none'] })).toMatchObject({ code: 'untrusted' })
   })
 
+  it('takes no digest for a proof that fetch computed itself, and says so by an empty list of proofs', async () => {
+    const computed = { ...record, proofs: [] }
+    expect(await refuse({}, computed)).toMatchObject({ code: 'unproven' })
+    expect(await refuse({ require: ['digest'] }, computed)).toMatchObject({ code: 'unproven' })
+    writeFileSync(path, 'other')
+    expect(await refuse({ require: ['none'] }, computed)).toMatchObject({ code: 'untrusted' })
+  })
+
+  it('adds to the proofs of earlier steps, where the digest says that the bytes are the same', async () => {
+    const checksums = sums(`${sha256()}  ${file}\n`)
+    const [once] = await prove({ checksums }, { ...record, proofs: [] })
+    const standing = { ...record, proofs: [{ by: 'checksums', from: checksums }] }
+    expect(once).toEqual(standing)
+    expect(await prove({}, standing)).toEqual([standing])
+    copyFileSync(fixture('prehashed.minisig'), `${path}.minisig`)
+    const [both] = await prove({ minisign: key }, standing)
+    expect(both?.proofs?.map(({ by }) => by)).toEqual(['checksums', 'minisign'])
+  })
+
   it('does not believe the proofs a record brings along', async () => {
     const boast = { ...without('digest'), proofs: [{ by: 'digest' }, { by: 'minisign', key: keyId }] }
     expect(await refuse({}, boast)).toMatchObject({ code: 'unproven' })
