@@ -48,18 +48,23 @@ processes_of_test() {
   done
 }
 
+# A command that hangs fails its test (124) rather than all tests.
+with_deadline() {
+  if command -v timeout >/dev/null; then timeout --foreground -k 5 90 "$@"; else "$@"; fi
+}
+
 # run_gupper [STATUS] ARGS…: runs gupper, expects the status (0 unless given); $output is stdout, $stderr stderr.
 run_gupper() {
   local status_wanted=0
   [[ $1 =~ ^[0-9]+$ ]] && { status_wanted=$1; shift; }
-  run -"$status_wanted" --separate-stderr gupper "$@"
+  run -"$status_wanted" --separate-stderr with_deadline gupper "$@"
 }
 
 # run_sh [STATUS] SCRIPT: the same for a line of sh, as cron would run it (no pipefail).
 run_sh() {
   local status_wanted=0
   [[ $1 =~ ^[0-9]+$ ]] && { status_wanted=$1; shift; }
-  run -"$status_wanted" --separate-stderr sh -c "$1"
+  run -"$status_wanted" --separate-stderr with_deadline sh -c "$1"
 }
 
 # wait_until SECONDS COMMAND…: waits for a condition, with a deadline.

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import path from 'node:path'
 import { Command, Option } from 'clipanion'
-import { errnoOf, GupperError } from '../errors.ts'
+import { GupperError } from '../errors.ts'
 import { parseCount, parseDuration } from '../package/duration.ts'
 import { parseVersion } from '../package/version.ts'
 import { openSeen } from '../sources/seen.ts'
@@ -60,7 +59,6 @@ class WatchCommand extends SourceCommand {
       every: Math.max(100, parseDuration(this.every, '--every')),
       next: this.cron === undefined ? undefined : await readCron(this.cron),
       filter: () => this.filter(),
-      abandoned: isAbandoned,
       ...(this.count !== undefined && { count: parseCount(this.count, '--count') }),
     }
     const look = this.once ? watchOnce : watch
@@ -109,17 +107,6 @@ async function readCron(expression: string): Promise<() => number> {
         hint: "write e.g. '0 3 * * *'",
       },
     )
-  }
-}
-
-// Linux tells through /proc whether a pipe still has a reader: `watch | head -1` need not wait for the next package.
-function isAbandoned(): boolean {
-  try {
-    if (!fstatSync(1).isFIFO()) return false
-    closeSync(openSync('/proc/self/fd/1', constants.O_WRONLY | constants.O_NONBLOCK))
-    return false
-  } catch (error) {
-    return errnoOf(error) === 'ENXIO'
   }
 }
 

@@ -16,8 +16,6 @@ export interface WatchOptions extends Omit<ListOptions, 'filter'>, Rhythm {
   remind?: number
   /** End after so many records. */
   count?: number
-  /** Says that nobody reads any more, where that can be told without writing. */
-  abandoned?: () => boolean
   signal: AbortSignal
 }
 
@@ -28,18 +26,21 @@ export interface WatchOptions extends Omit<ListOptions, 'filter'>, Rhythm {
  */
 export async function* watch(addresses: readonly string[], options: WatchOptions): AsyncGenerator<Item> {
   const { signal, observer = silent, seen = createSeen(), count = Infinity } = options
+  // Ends what listens also when the reader of this generator has had enough.
+  const ending = new AbortController()
+  const listening = AbortSignal.any([signal, ending.signal])
   const alarm = createAlarm(signal)
   const opened = await openSources(addresses, { ...options, filter: await options.filter() })
   const watchers: Watcher[] = []
   for (const source of opened) {
     // A source that cannot be opened is a mistake in the call, not an outage.
     if ('reason' in source) yield toFailure('watch', source.reason)
-    else watchers.push(new Watcher(source, options, alarm, signal, observer))
+    else watchers.push(new Watcher(source, options, alarm, listening, observer))
   }
   const reminders = createReminders(options.remind ?? 0)
   let written = 0
   try {
-    while (watchers.length > 0 && !signal.aborted && !options.abandoned?.()) {
+    while (watchers.length > 0 && !signal.aborted) {
       const filter = await options.filter()
       const now = performance.now()
       await Promise.all(watchers.map((watcher) => watcher.refresh(filter, now)))
@@ -59,6 +60,7 @@ export async function* watch(addresses: readonly string[], options: WatchOptions
     }
     signal.throwIfAborted()
   } finally {
+    ending.abort()
     for (const { source } of watchers) source.close?.()
   }
 }
