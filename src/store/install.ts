@@ -4,6 +4,7 @@ import { isSafeName } from '../package/filename.ts'
 import { isAbort, type Items } from '../package/flow.ts'
 import { fits, host } from '../package/platform.ts'
 import { isFailure, toFailure, type Item, type PackageRecord } from '../package/record.ts'
+import { parseVersion } from '../package/version.ts'
 import { demand } from '../trust/policy.ts'
 import { upgrade, type UpgradeOptions } from './upgrade.ts'
 
@@ -68,6 +69,8 @@ async function installOne(record: PackageRecord, options: InstallOptions): Promi
       throw new GupperError('bad-record', `the record of ${record.file} has no path to its bytes`, {
         hint: 'put gupper fetch before it',
       })
+    if (parseVersion(record.version) !== record.version)
+      throw new GupperError('bad-record', `${JSON.stringify(record.version)} is not a semantic version`)
     demand(record, options.require)
     checkPlatform(record)
     const { cwd } = options

@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GupperError, errnoOf, explain } from '../errors.ts'
 import { isSafeName } from '../package/filename.ts'
+import { parseVersion } from '../package/version.ts'
 import type { PackageRecord } from '../package/record.ts'
 import type { Home } from './slots.ts'
 import { writeDurably } from './durable.ts'
@@ -46,6 +48,8 @@ export interface Receipt {
 }
 
 const maxRejected = 256
+// Bytes: the receipt with all its rejections and two versions of it at once.
+const reserved = 128 * 1024
 
 /**
  * Reads what is known of a target.
@@ -79,19 +83,46 @@ function parseReceipt(text: string, path: string): Receipt | undefined {
   if (typeof schema === 'number' && schema > 1)
     throw new GupperError('config', `${path} was written by a newer gupper`, { hint: 'update gupper' })
   if (schema !== 1 || !Array.isArray(slots) || !Array.isArray(rejected)) return undefined
-  const whole = slots.every(
-    (slot: Partial<Slot> | null) => typeof slot?.slot === 'string' && isSafeName(slot.slot),
-  )
+  const whole =
+    slots.every(isSlot) && rejected.every((entry: Partial<Rejection>) => typeof entry.digest === 'string')
   return whole ? (value as Receipt) : undefined
 }
 
-/** Writes what is known of a target, whole or not at all, and on the disk when it returns. */
+// Somebody may have edited it: its names become paths, and its versions are compared.
+function isSlot(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const { slot, kind, version } = value as Partial<Record<keyof Slot, unknown>>
+  const named = typeof slot === 'string' && isSafeName(slot)
+  const known = kind === 'file' || kind === 'tree' || kind === 'link'
+  return named && known && typeof version === 'string' && parseVersion(version) === version
+}
+
+/**
+ * Writes what is known of a target, whole or not at all, and on the disk when it returns. Works once on a full disk too,
+ * since a bad version that has filled it must be taken back all the same: room for that is kept aside.
+ * @throws GupperError `cannot-write` or `no-space` (73)
+ */
 export async function writeReceipt(home: Home, receipt: Receipt): Promise<void> {
-  await writeDurably(
-    home.receipt,
-    `${JSON.stringify(receipt, undefined, 1)}\n`,
-    join(home.temporary, 'receipt'),
-  )
+  const text = `${JSON.stringify(receipt, undefined, 1)}\n`
+  const temporary = join(home.temporary, 'receipt')
+  try {
+    await writeDurably(home.receipt, text, temporary)
+  } catch (error) {
+    if (!(error instanceof GupperError) || error.code !== 'no-space') throw error
+    await rm(home.reserve, { force: true })
+    await writeDurably(home.receipt, text, temporary)
+    return
+  }
+  await keepReserve(home.reserve)
+}
+
+async function keepReserve(path: string): Promise<void> {
+  try {
+    // Random bytes: a file system that compresses would keep no room for zeros.
+    await writeFile(path, randomBytes(reserved), { flag: 'wx' })
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') await rm(path, { force: true })
+  }
 }
 
 /** Remembers a build as bad; the oldest are forgotten beyond 256. */

@@ -13,6 +13,8 @@ export interface Home {
   slots: string
   receipt: string
   lock: string
+  /** Room for a receipt on a full disk. */
+  reserve: string
   /** Everything in here is a leftover as soon as nobody holds the lock. */
   temporary: string
 }
@@ -26,6 +28,7 @@ export function homeOf(target: string): Home {
     slots: join(root, 'slots'),
     receipt: join(root, 'receipt.json'),
     lock: join(root, 'lock'),
+    reserve: join(root, 'reserve'),
     temporary: join(root, 'tmp'),
   }
 }
@@ -56,7 +59,7 @@ export function linksOf(home: Home): string {
  * @param content the digest of what is in the slot
  */
 export function nameSlot(receipt: Receipt, version: string, content: string): string {
-  const plain = version.replaceAll(/[^0-9A-Za-z.+-]/g, '_').slice(0, 100)
+  const plain = version.replaceAll(/^[^0-9A-Za-z]+|[^0-9A-Za-z.+-]/g, '_').slice(0, 100)
   const name = `${plain}-${content.replace('sha256:', '').slice(0, 8)}`
   for (let number = 1; ; number++) {
     const free = number === 1 ? name : `${name}-${number}`

@@ -16,7 +16,7 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { from } from '../../src/package/flow.ts'
 import type { Failure, Item, PackageRecord } from '../../src/package/record.ts'
 import { toFailure } from '../../src/package/record.ts'
@@ -24,6 +24,9 @@ import { install, type InstallOptions } from '../../src/store/install.ts'
 import { rollback } from '../../src/store/rollback.ts'
 import { describeTarget } from '../../src/store/target.ts'
 import { makeArchive, makeRaw, programText, say, writeProgram } from './packages.ts'
+
+// Everything here is synced, which takes seconds on a disk that others keep busy.
+vi.setConfig({ testTimeout: 60_000 })
 
 const env = { PATH: process.env.PATH }
 const root = process.getuid?.() === 0

@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { from } from '../../src/package/flow.ts'
 import { host } from '../../src/package/platform.ts'
 import type { PackageRecord } from '../../src/package/record.ts'
@@ -24,6 +24,9 @@ import { listSlots, rollback, type RollbackOptions } from '../../src/store/rollb
 import { homeOf } from '../../src/store/slots.ts'
 import { describeTarget } from '../../src/store/target.ts'
 import { makeArchive, makeRaw, say, writeProgram } from './packages.ts'
+
+// Everything here is synced, which takes seconds on a disk that others keep busy.
+vi.setConfig({ testTimeout: 60_000 })
 
 const env = { PATH: process.env.PATH }
 let dir: string
