@@ -9,7 +9,7 @@ import type { GupperCommand } from './command.ts'
  * @param outcome what the steps did
  */
 export async function become(
-  verb: GupperCommand,
+  verb: Pick<GupperCommand, 'context' | 'observer' | 'report'>,
   outcome: Outcome,
   options: { always: boolean; cleanInput: boolean; parent: number },
 ): Promise<void> {

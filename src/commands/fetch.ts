@@ -1,11 +1,9 @@
-import { Command, Option } from 'clipanion'
-import { readToken } from '../net/token.ts'
-import { parseCount } from '../package/duration.ts'
+import { Command } from 'clipanion'
 import { fetchPackages } from '../sources/fetch.ts'
 import { GupperCommand } from './command.ts'
-import { cacheHome } from './homes.ts'
+import { FetchFlags, TokenFlags } from './step-flags.ts'
 
-class FetchCommand extends GupperCommand {
+class FetchCommand extends FetchFlags(TokenFlags(GupperCommand)) {
   static override paths = [['fetch']]
   static override usage = Command.Usage({
     category: 'Steps',
@@ -23,26 +21,8 @@ class FetchCommand extends GupperCommand {
     ],
   })
 
-  into = Option.String('--into', { description: 'DIR: put the packages there too, under their file names' })
-  jobs = Option.String('--jobs', '4', { description: 'N: how many to download at once' })
-  tokenFile = Option.String('--token-file', {
-    description: 'FILE: the token for servers that want one (or the variable GUPPER_TOKEN_FILE)',
-  })
-
   async run(): Promise<undefined> {
-    const { cwd, env, signal } = this.context
-    const tokenFile = this.tokenFile ?? env.GUPPER_TOKEN_FILE
-    const options = {
-      cwd,
-      env,
-      signal,
-      observer: this.observer,
-      into: this.into,
-      jobs: parseCount(this.jobs, '--jobs'),
-      cacheDir: cacheHome(env),
-      token: tokenFile === undefined ? undefined : await readToken(tokenFile),
-    }
-    await this.write(fetchPackages(this.records(), options))
+    await this.write(fetchPackages(this.records(), await this.fetchOptions()))
   }
 }
 

@@ -1,5 +1,5 @@
 import { Option } from 'clipanion'
-import { describeTarget } from '../store/target.ts'
+import { newerThan as findNewer } from '../store/newer.ts'
 import { readFilter, type Filter } from '../package/filter.ts'
 import { parseVersion } from '../package/version.ts'
 import { GupperCommand } from './command.ts'
@@ -20,7 +20,7 @@ export abstract class FilterCommand extends GupperCommand {
     description: 'everything that fits, not only the newest of each name',
   })
 
-  /** Reads the flags; a path after --newer-than is asked what stands there, and what was taken back from it. */
+  /** Reads the flags; with a path after --newer-than, what stands there decides. */
   protected async filter(): Promise<Filter> {
     const { names, os, arch, range, channel, newerThan, all } = this
     const plain = readFilter({ name: names, os, arch, range, channel, all })
@@ -28,11 +28,6 @@ export abstract class FilterCommand extends GupperCommand {
     const version = parseVersion(newerThan)
     if (version !== undefined) return { ...plain, newerThan: version }
     const { env, signal } = this.context
-    const target = await describeTarget(newerThan, { env, signal, observer: this.observer })
-    return {
-      ...plain,
-      ...(target.version !== undefined && { newerThan: target.version }),
-      rejected: target.rejected,
-    }
+    return findNewer(newerThan, plain, { env, signal, observer: this.observer })
   }
 }

@@ -14,18 +14,19 @@ export type VerbClass = (new () => GupperCommand) & typeof GupperCommand
 
 /** All verbs, in the order of a pipeline. */
 export const verbs: readonly Verb[] = [
-  { name: 'watch', load: () => import('./watch.ts') },
-  { name: 'reexec', takesCommand: true, load: () => import('./reexec.ts') },
+  { name: 'pack', load: () => import('./pack.ts') },
+  { name: 'serve', load: () => import('./serve.ts') },
   { name: 'list', load: () => import('./list.ts') },
+  { name: 'watch', load: () => import('./watch.ts') },
   { name: 'select', load: () => import('./select.ts') },
   { name: 'fetch', load: () => import('./fetch.ts') },
   { name: 'verify', load: () => import('./verify.ts') },
-  { name: 'schema', load: () => import('./schema.ts') },
   { name: 'install', load: () => import('./install.ts') },
+  { name: 'reexec', takesCommand: true, load: () => import('./reexec.ts') },
   { name: 'rollback', load: () => import('./rollback.ts') },
-  { name: 'serve', load: () => import('./serve.ts') },
-  { name: 'pack', load: () => import('./pack.ts') },
-  { name: 'completion', load: () => import('./completion.ts') },
+  { name: 'update', takesCommand: true, load: () => import('./update.ts') },
   { name: 'cache', below: ['ls', 'verify', 'prune'], load: () => import('./cache.ts') },
+  { name: 'schema', load: () => import('./schema.ts') },
+  { name: 'completion', load: () => import('./completion.ts') },
   { name: 'man', load: () => import('./man.ts') },
 ]

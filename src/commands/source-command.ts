@@ -1,16 +1,13 @@
 import { Option } from 'clipanion'
 import type { ListOptions } from '../sources/list.ts'
 import { FilterCommand } from './filter-command.ts'
+import { TokenFlags } from './step-flags.ts'
 
 /** The flags of the verbs that read sources. */
-export abstract class SourceCommand extends FilterCommand {
+export abstract class SourceCommand extends TokenFlags(FilterCommand) {
   probe = Option.Array('--probe', {
     description: 'DIR: ask the executables in this directory for their version',
   })
-  tokenFile = Option.String('--token-file', {
-    description: 'FILE: the token for servers that want one (or the variable GUPPER_TOKEN_FILE)',
-  })
-
   /** What the sources need of the world. */
   protected sourceOptions(): ListOptions {
     const { env, cwd, signal } = this.context
@@ -19,7 +16,7 @@ export abstract class SourceCommand extends FilterCommand {
       env,
       signal,
       observer: this.observer,
-      tokenFile: this.tokenFile ?? env.GUPPER_TOKEN_FILE,
+      tokenFile: this.tokenPath(),
       ...(this.probe && { probe: this.probe }),
     }
   }

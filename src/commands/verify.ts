@@ -1,9 +1,9 @@
 import { Command, Option } from 'clipanion'
-import { parseRequire } from '../trust/policy.ts'
-import { verify, verifyFiles, type VerifyOptions } from '../trust/verify.ts'
+import { verify, verifyFiles } from '../trust/verify.ts'
 import { GupperCommand } from './command.ts'
+import { RequireFlags, TokenFlags, VerifyFlags } from './step-flags.ts'
 
-class VerifyCommand extends GupperCommand {
+class VerifyCommand extends VerifyFlags(RequireFlags(TokenFlags(GupperCommand))) {
   static override paths = [['verify']]
   static override rest = 'FILE'
   static override usage = Command.Usage({
@@ -31,37 +31,12 @@ class VerifyCommand extends GupperCommand {
     ],
   })
 
-  checksums = Option.String('--checksums', {
-    description: 'FILE|URL: a checksum file (SHA-256, SHA-512) that must name each package',
-  })
-  minisign = Option.String('--minisign', {
-    description: 'KEY|FILE: the minisign public key that must have signed each package',
-  })
-  signature = Option.String('--signature', {
-    description: 'FILE|URL: the signature, where it is not beside the package',
-  })
-  require = Option.String('--require', {
-    description: 'LIST: the proofs that must all stand: digest, checksums, minisign; or none',
-  })
-  tokenFile = Option.String('--token-file', {
-    description: 'FILE: the token for servers that want one (or the variable GUPPER_TOKEN_FILE)',
-  })
   files = Option.Rest({ name: 'FILE' })
 
   async run(): Promise<undefined> {
-    const { env, cwd, signal } = this.context
-    const options: VerifyOptions = {
-      checksums: this.checksums,
-      minisign: this.minisign,
-      signature: this.signature,
-      require: this.require === undefined ? undefined : parseRequire(this.require),
-      tokenFile: this.tokenFile ?? env.GUPPER_TOKEN_FILE,
-      env,
-      signal,
-      observer: this.observer,
-    }
+    const options = this.verifyOptions()
     if (this.files.length === 0) await this.write(verify(this.records(), options))
-    else await this.write(verifyFiles(this.files, { ...options, cwd }))
+    else await this.write(verifyFiles(this.files, { ...options, cwd: this.context.cwd }))
   }
 }
 
