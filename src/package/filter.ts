@@ -1,5 +1,5 @@
 import { GupperError } from '../errors.ts'
-import { fits, host, parseArch, parseOs } from './platform.ts'
+import { fits, generality, host, parseArch, parseOs } from './platform.ts'
 import type { PackageRecord } from './record.ts'
 import { channelOf, compareVersions, inRange, isRange, parseVersion } from './version.ts'
 
@@ -42,13 +42,22 @@ function fitsVersion(record: PackageRecord, filter: Filter): boolean {
   const { version } = record
   if (filter.newerThan !== undefined && compareVersions(version, filter.newerThan) <= 0) return false
   const channel = record.channel ?? channelOf(version)
-  if (filter.range !== undefined && inRange(version, filter.range))
-    return filter.channel === undefined || channel === 'stable' || channel === filter.channel
-  if (filter.range !== undefined && filter.channel === undefined) return false
-  if (filter.range !== undefined && (channel !== filter.channel || !inRange(release(version), filter.range)))
-    return false
-  if (channel === 'stable') return true
-  return filter.channel === undefined ? filter.all === true : channel === filter.channel
+  const asked = channel === filter.channel
+  if (filter.range === undefined) return channel === 'stable' || asked || isOpen(filter)
+  if (!inRange(version, filter.range)) return asked && inRange(release(version), filter.range)
+  // A range lets in the pre-releases that it names, but says nothing of a release that only its channel holds back.
+  return (
+    channel === 'stable' || asked || isOpen(filter) || (filter.channel === undefined && isPrerelease(version))
+  )
+}
+
+// With `all` every channel is let in, unless one is asked for.
+function isOpen(filter: Filter): boolean {
+  return filter.all === true && filter.channel === undefined
+}
+
+function isPrerelease(version: string): boolean {
+  return channelOf(version) !== 'stable'
 }
 
 // A pre-release that was asked for by its channel is held against the range as the release that it leads to.
@@ -76,10 +85,6 @@ export function inOrder(a: PackageRecord, b: PackageRecord): number {
   )
 }
 
-function generality(record: PackageRecord): number {
-  return Number(record.os === 'any') + Number(record.arch === 'any')
-}
-
 /** The fields of a filter as people give them: flags, or query parameters of a package server. */
 export interface FilterWords {
   name?: readonly string[] | undefined
@@ -101,8 +106,13 @@ export function readFilter(words: FilterWords): Filter {
     return value
   }
   const { name, os, arch, range, channel, newerThan, all } = words
+  // An empty one must not turn "this package" into "every package".
+  const split = (list: string): string[] => {
+    const parts = list.split(',').filter(Boolean)
+    return parts.length > 0 ? parts : [known('a name of a package', list, undefined)]
+  }
   return {
-    ...(name && name.length > 0 && { names: name.flatMap((list) => list.split(',')).filter(Boolean) }),
+    ...(name && name.length > 0 && { names: name.flatMap(split) }),
     ...(os !== undefined && { os: known('an operating system', os, parseOs(os)) }),
     ...(arch !== undefined && { arch: known('a processor', arch, parseArch(arch)) }),
     ...(range !== undefined && {

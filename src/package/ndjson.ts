@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Writable } from 'node:stream'
 import { GupperError } from '../errors.ts'
 import { parseItem, toFailure, type Failure, type Item } from './record.ts'
@@ -25,13 +26,16 @@ export async function* readLines(
   let parts: Buffer[] = []
   let length = 0
   const end = (): Line | undefined => {
-    const line = { number, length, text: Buffer.concat(parts).toString('utf8').trim() }
+    const line = { number, length, bytes: Buffer.concat(parts) }
     number++
     parts = []
     length = 0
+    const bad = (complaint: string): Line => ({ number: line.number, text: undefined, complaint })
     if (line.length > limit)
-      return { number: line.number, text: undefined, complaint: `longer than ${limit >> 20} MiB` }
-    return line.text === '' ? undefined : { number: line.number, text: line.text }
+      return bad(`longer than ${limit < 1 << 20 ? `${limit} bytes` : `${limit >> 20} MiB`}`)
+    if (!isUtf8(line.bytes)) return bad('not UTF-8')
+    const text = line.bytes.toString('utf8').trim()
+    return text === '' ? undefined : { number: line.number, text }
   }
   for await (const chunk of stream) {
     let rest =
@@ -87,7 +91,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    const start = text.length > 60 ? `${text.slice(0, 60)}…` : text
+    const start = text.length > 60 ? `${text.slice(0, 60).replace(/[\ud800-\udbff]$/, '')}…` : text
     throw new GupperError('bad-record', `not JSON: ${start}`)
   }
 }

@@ -53,7 +53,23 @@ export const host: { readonly os: string; readonly arch: string } = {
   arch: parseArch(process.arch) ?? process.arch,
 }
 
-/** Whether a package runs on a platform; "any" fits everywhere. */
+/**
+ * Whether a package runs on a platform; "any" fits everywhere.
+ * @param record in anyone's words
+ * @param os in Go's word
+ * @param arch in Go's word
+ */
 export function fits(record: { os: string; arch: string }, os: string, arch: string): boolean {
-  return (record.os === os || record.os === 'any') && (record.arch === arch || record.arch === 'any')
+  return isOne(record.os, os, parseOs) && isOne(record.arch, arch, parseArch)
+}
+
+function isOne(word: string, wanted: string, read: (word: string) => string | undefined): boolean {
+  if (word === wanted || word === 'any') return true
+  const known = read(word)
+  return known !== undefined && (known === wanted || known === 'any')
+}
+
+/** How general a package is: 0 for one platform, 1 for any system or any processor, 2 for any of both. */
+export function generality(record: { os: string; arch: string }): number {
+  return Number(parseOs(record.os) === 'any') + Number(parseArch(record.arch) === 'any')
 }

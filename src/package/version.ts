@@ -22,7 +22,8 @@ export function parseVersion(text: string): string | undefined {
 /** Finds the first thing in a text that reads as a version with at least a dot: "app version 1.9.3 darwin". */
 export function findVersion(text: string): string | undefined {
   const form = /(?<![\w.])v?\d{1,15}\.\d{1,15}(?:\.\d{1,15})?(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?/g
-  for (const [word] of text.matchAll(form)) {
+  // Programs that colour what they say put a letter before it.
+  for (const [word] of text.replace(/\u001b\[[\d;]*m/g, ' ').matchAll(form)) {
     const version = parseVersion(word.replace(/[.-]+$/, ''))
     if (version !== undefined) return version
   }
@@ -31,7 +32,19 @@ export function findVersion(text: string): string | undefined {
 
 /** Orders two versions: negative when a is older; the build part breaks ties so that the order is total. */
 export function compareVersions(a: string, b: string): number {
-  return compareBuild(a, b)
+  return compareBuild(readOnce(a), readOnce(b))
+}
+
+// Sorting compares the same versions again and again, and reading one takes longer than comparing two.
+const known = new Map<string, ReturnType<typeof parse>>()
+
+function readOnce(text: string): NonNullable<ReturnType<typeof parse>> | string {
+  let version = known.get(text)
+  if (version === undefined) {
+    if (known.size >= 20_000) known.clear()
+    known.set(text, (version = parse(text)))
+  }
+  return version ?? text
 }
 
 /** The pre-release channel of a version: "beta" of 1.0.0-beta.2, "stable" of 1.0.0. */
