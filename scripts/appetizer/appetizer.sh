@@ -55,9 +55,10 @@ by_watch() {
 # Goes on as what stands at $self now: same PID, same arguments, terminal as standard input.
 restart() {
   log "restarting as the new version"
+  records=$1
   eval "set -- $quoted"
   exec gupper reexec -- "$self" "$@" <<RECORDS
-$1
+$records
 RECORDS
 }
 

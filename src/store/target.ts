@@ -56,7 +56,9 @@ export async function describeTarget(
   const rejected = new Set(receipt.rejected.map(({ digest }) => digest))
   const target = { path: home.target, exists: kind !== 'missing', rejected }
   if (current !== undefined) {
-    const { name, version, digest } = current
+    const { version, digest } = current
+    // A program that was here before gupper came has no name, but what replaced it tells which package this is.
+    const name = current.name ?? receipt.slots.find((slot) => slot.name !== undefined)?.name
     return {
       ...target,
       ...(name !== undefined && { name }),
