@@ -1,10 +1,11 @@
-import { access, constants, mkdir, realpath } from 'node:fs/promises'
+import { access, constants, lstat, mkdir, realpath, stat } from 'node:fs/promises'
 import { dirname, sep } from 'node:path'
+import { getuid } from 'node:process'
 import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
 import type { Observer } from '../package/observer.ts'
 import { readReceipt } from './receipt.ts'
 import { settle, type Finished } from './settle.ts'
-import { sweep } from './slots.ts'
+import { sweep, type Home } from './slots.ts'
 import { readState, type Standing, type State } from './target.ts'
 
 /** How to get hold of a target. */
@@ -32,7 +33,9 @@ export async function holdTarget<T>(
   const { target } = home
   await explaining(`cannot write beside ${target}`, async () => {
     await mkdir(home.temporary, { recursive: true })
+    await mkdir(home.slots, { recursive: true })
     await access(dirname(target), constants.W_OK | constants.X_OK)
+    await checkOwners(home)
   })
   const { withLock } = await import('./lock.ts')
   const how = { what: target, ...(wait !== undefined && { wait }), signal, observer }
@@ -52,6 +55,21 @@ export async function holdTarget<T>(
       throw error
     }
   })
+}
+
+/** In a directory where anybody may write (/tmp), somebody else could have made ours first, and swap what is in it. */
+async function checkOwners(home: Home): Promise<void> {
+  const mine = getuid?.()
+  if (mine === undefined) return
+  const { uid } = await stat(dirname(home.target))
+  for (const path of [dirname(home.root), home.root, home.slots, home.temporary]) {
+    const found = await lstat(path)
+    if (!found.isDirectory()) throw new GupperError('cannot-write', `${path} is not a directory`)
+    if (![mine, uid, 0].includes(found.uid))
+      throw new GupperError('cannot-write', `${path} belongs to another user (${found.uid})`, {
+        hint: 'remove it, or install to a directory of your own',
+      })
+  }
 }
 
 /**

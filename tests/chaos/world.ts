@@ -209,7 +209,8 @@ done`
 
 /** Starts such a process; a program must stand there already. */
 export function startReader(world: World): Reader {
-  const child: ChildProcess = spawn('/bin/sh', ['-c', loop, world.program], {
+  // In the time that nobody else needs.
+  const child: ChildProcess = spawn('nice', ['-n', '19', '/bin/sh', '-c', loop, world.program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let said = ''

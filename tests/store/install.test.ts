@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import {
   appendFile,
   chmod,
+  chown,
   lstat,
   mkdir,
   mkdtemp,
@@ -405,6 +406,21 @@ describe('what is refused', () => {
     await chmod(join(dir, 'bin'), 0o555)
     expect(await changes(await makeRaw(dir, '1.1.0'))).toMatchObject({ code: 'cannot-write', exit: 73 })
   })
+
+  test.skipIf(!root)(
+    'is a place for the slots that somebody else has made (needs root to make it)',
+    async () => {
+      const home = join(dir, 'bin', '.gupper', 'app')
+      await mkdir(home, { recursive: true })
+      await chown(home, 65_534, 65_534)
+      const record = await makeRaw(dir, '1.0.0')
+      expect(await changes(record)).toMatchObject({ code: 'cannot-write', exit: 73 })
+      await rm(home, { recursive: true })
+      await symlink(dir, home)
+      expect(await changes(record)).toMatchObject({ code: 'cannot-write', exit: 73 })
+      expect(await readdir(join(dir, 'bin'))).toEqual(['.gupper'])
+    },
+  )
 
   test('is a target below a file', async () => {
     await writeFile(join(dir, 'file'), '')
