@@ -12,10 +12,13 @@ export class Catalog {
   onAppear: (record: PackageRecord) => void = () => undefined
   readonly #files = new Map<string, Entry>()
   // Newest first, so that the newest of a name is found without looking at its older versions.
+  #loading = true
   readonly #names = new Map<string, PackageRecord[]>()
 
-  get size(): number {
-    return this.#files.size
+  /** Ends the first filling, in which order does not matter yet. */
+  loaded(): void {
+    this.#loading = false
+    for (const versions of this.#names.values()) versions.sort(inOrder)
   }
 
   get(file: string): Entry | undefined {
@@ -41,8 +44,9 @@ export class Catalog {
     if (!record) return
     this.packages++
     const versions = this.#names.get(record.name)
-    if (versions) versions.splice(place(versions, record), 0, record)
-    else this.#names.set(record.name, [record])
+    if (!versions) this.#names.set(record.name, [record])
+    else if (this.#loading) versions.push(record)
+    else versions.splice(place(versions, record), 0, record)
     this.onAppear(record)
   }
 
@@ -56,7 +60,7 @@ export class Catalog {
     if (!record) return
     this.packages--
     const versions = this.#names.get(record.name) ?? []
-    versions.splice(place(versions, record), 1)
+    versions.splice(this.#loading ? versions.indexOf(record) : place(versions, record), 1)
     if (versions.length === 0) this.#names.delete(record.name)
   }
 
@@ -83,7 +87,7 @@ export class Catalog {
 }
 
 function newestOf(versions: readonly PackageRecord[], filter: Filter): PackageRecord[] {
-  if (filter.all) return versions.filter(accepts(filter))
+  if (filter.all) return Object.keys(filter).length === 1 ? [...versions] : versions.filter(accepts(filter))
   const { os, arch } = filter
   if (os !== undefined && arch !== undefined) {
     const newest = versions.find(accepts(filter))

@@ -8,9 +8,9 @@ import { httpDate, rangeCounts, weigh } from './conditions.ts'
 import { sameBytes, stampOf, type Entry } from './entry.ts'
 import type { Answers, Exchange, Headers } from './exchange.ts'
 import { CutOff, sendPieces, type Piece } from './file-body.ts'
-import { openPackage } from './hash.ts'
+import { openPackage, smallFile } from './hash.ts'
 import { contentRange, parseRange, type ByteRange } from './range.ts'
-import { smallFile, SmallFiles, type SmallFile } from './small-files.ts'
+import { SmallFiles, type SmallFile } from './small-files.ts'
 
 /** What downloads work with. */
 export interface DownloadOptions {

@@ -29,11 +29,6 @@ export function sameBytes(a: string, b: string): boolean {
   return a.slice(0, a.lastIndexOf(':')) === b.slice(0, b.lastIndexOf(':'))
 }
 
-/** "dev:ino" of a stamp: which file it is, whatever its name. */
-export function inodeOf(stamp: string): string {
-  return stamp.slice(0, stamp.indexOf(':', stamp.indexOf(':') + 1))
-}
-
 /**
  * Makes the entry of a file that was hashed.
  * @param file its name in the directory

@@ -1,19 +1,30 @@
-import { constants, type BigIntStats } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync, type BigIntStats } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { finishHash, startHash } from '../package/digest.ts'
+import { digestOf, finishHash, startHash } from '../package/digest.ts'
 import { stampOf } from './entry.ts'
 
 // Hashing runs on the main thread between two requests: a chunk must take no longer than a request may wait (0.2 ms).
 const chunk = 256 << 10
 const spare: Buffer[] = []
 
+// Never through a link, and without hanging on a pipe. Windows has neither flag: undefined counts as 0 here.
+const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+/** Files up to this size in bytes are small: they are read at once, and kept in memory when asked for. */
+export const smallFile = 64 << 10
+
+/** What a file was when it was hashed. */
+export interface Hashed {
+  digest: string
+  stat: BigIntStats
+}
+
 /**
  * Opens a file of the directory for reading: never through a link, and without hanging on a pipe.
  * @throws the system's error (ELOOP for a link)
  */
 export function openPackage(path: string): ReturnType<typeof open> {
-  // Windows has neither flag: undefined counts as 0 here.
-  return open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  return open(path, flags)
 }
 
 /**
@@ -23,10 +34,7 @@ export function openPackage(path: string): ReturnType<typeof open> {
  * @returns its digest as "sha256:…" and its state, or undefined when it is another file or another state by now
  * @throws the system's error when it cannot be read
  */
-export async function hashUnchanged(
-  path: string,
-  stamp: string,
-): Promise<{ digest: string; stat: BigIntStats } | undefined> {
+export async function hashUnchanged(path: string, stamp: string): Promise<Hashed | undefined> {
   const handle = await openPackage(path)
   const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(chunk)
   try {
@@ -45,3 +53,21 @@ export async function hashUnchanged(
     await handle.close()
   }
 }
+
+/**
+ * The same for a small file, and without the thread pool, which takes five times as long for one.
+ * @throws the system's error when it cannot be read
+ */
+export function hashSmallUnchanged(path: string, stamp: string): Hashed | undefined {
+  const file = openSync(path, flags)
+  try {
+    scratch ??= Buffer.allocUnsafeSlow(smallFile + 1)
+    const bytes = scratch.subarray(0, readSync(file, scratch, 0, smallFile + 1, 0))
+    const stat = fstatSync(file, { bigint: true })
+    return stampOf(stat) === stamp ? { digest: digestOf(bytes), stat } : undefined
+  } finally {
+    closeSync(file)
+  }
+}
+
+let scratch: Buffer | undefined

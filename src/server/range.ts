@@ -47,7 +47,7 @@ function parseSpec(spec: string, size: number): ByteRange | undefined {
   const start = Number(first)
   const end = last === '' ? Infinity : Number(last)
   if (end < start) return undefined
-  return { start, end: start >= size ? start - 1 : Math.min(end, size - 1) }
+  return start >= size ? { start: size, end: size - 1 } : { start, end: Math.min(end, size - 1) }
 }
 
 /** The value of Content-Range for a range of a whole. */

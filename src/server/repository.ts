@@ -61,6 +61,7 @@ export class Repository {
   async #readAll(names: readonly string[]): Promise<void> {
     await this.#digests.load()
     await this.#index.start(names)
+    this.catalog.loaded()
     this.catalog.onAppear = this.#options.onAppear
     this.#ready = true
     await this.#digests.settle(new Set([...this.catalog.entries()].map(({ stamp }) => stamp)))

@@ -16,6 +16,8 @@ import { Repository } from './repository.ts'
 import { Router } from './routes.ts'
 import { Tokens } from './tokens.ts'
 
+const leastSettle = 20 // ms; without any, a file that is open for writing would be asked about without a pause
+
 /** How packages are served. */
 export interface ServerOptions {
   /** The directory whose files are served. */
@@ -66,7 +68,8 @@ export interface PackageServer {
  *   the port; `config` (78) when there is no token in the file or the certificate is none; `usage` (64)
  */
 export async function startServer(options: ServerOptions): Promise<PackageServer> {
-  const { port = 8080, host, observer = silent, settleMs = 1000, cacheDir, startMs = 30_000 } = options
+  const { port = 8080, host, observer = silent, cacheDir, startMs = 30_000 } = options
+  const settleMs = Math.max(leastSettle, options.settleMs ?? 1000)
   const dir = resolve(options.dir)
   const publicUrl = options.publicUrl === undefined ? undefined : readPublicUrl(options.publicUrl)
   const tokens = options.tokenFile === undefined ? undefined : new Tokens(options.tokenFile, observer)

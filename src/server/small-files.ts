@@ -1,7 +1,5 @@
 import type { Entry } from './entry.ts'
 
-/** Files up to this size in bytes are kept in memory. */
-export const smallFile = 64 << 10
 const budget = 16 << 20
 
 /** A small file in memory, proven to be what its digest says, and the head of its usual answer. */
