@@ -8,11 +8,11 @@ export interface Progress {
 
 /** Where the steps tell people what happens; never a place for data. */
 export interface Observer {
-  error(message: string, fields?: Record<string, unknown>): void
-  warn(message: string, fields?: Record<string, unknown>): void
-  info(message: string, fields?: Record<string, unknown>): void
-  debug(message: string, fields?: Record<string, unknown>): void
-  progress(progress: Progress): void
+  error: (message: string, fields?: Record<string, unknown>) => void
+  warn: (message: string, fields?: Record<string, unknown>) => void
+  info: (message: string, fields?: Record<string, unknown>) => void
+  debug: (message: string, fields?: Record<string, unknown>) => void
+  progress: (progress: Progress) => void
 }
 
 const nothing = (): void => undefined

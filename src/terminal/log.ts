@@ -23,7 +23,7 @@ export interface LogOptions {
  * Makes the observer that writes to standard error: one line a message, for people or (`--log json`) for machines, and
  * a progress bar where it is a terminal.
  */
-export function createLog(options: LogOptions): Observer & { end(): void } {
+export function createLog(options: LogOptions): Observer & { end: () => void } {
   const { step, stream, format, color } = options
   const progress =
     options.terminal && format === 'text' && options.level !== 'error'
@@ -34,8 +34,7 @@ export function createLog(options: LogOptions): Observer & { end(): void } {
     if (levels.indexOf(level) < levels.indexOf(options.level)) return
     const by = typeof fields.step === 'string' && fields.step !== '' ? fields.step : step
     if (format === 'json') {
-      const line = { time: new Date().toISOString(), level, ...fields, step: by, message }
-      stream.write(`${JSON.stringify(line)}\n`)
+      stream.write(`${formatJson({ time: new Date().toISOString(), level, step: by, message }, fields)}\n`)
       return
     }
     progress?.clear()
@@ -53,9 +52,18 @@ export function createLog(options: LogOptions): Observer & { end(): void } {
   }
 }
 
+// What every line has goes before fields of the same name; a field that cannot be written costs the fields, not the line.
+function formatJson(line: Record<string, string>, fields: Record<string, unknown>): string {
+  try {
+    return JSON.stringify({ ...line, ...fields, ...line })
+  } catch {
+    return JSON.stringify(line)
+  }
+}
+
 function formatLine(level: Level, step: string, message: string, color: boolean): string {
   const text = message.split('\n').map(printable).join('\n  ')
-  const start = step === '' ? 'gupper' : `gupper ${step}`
+  const start = step === '' ? 'gupper' : `gupper ${printable(step)}`
   if (level === 'error') return `${paint(`${start}:`, 'red', color)} ${text}`
   if (level === 'warn') return `${paint(`${start}: warning:`, 'yellow', color)} ${text}`
   return paint(`${start}: ${text}`, 'dim', color && level === 'debug')

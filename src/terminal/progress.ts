@@ -1,9 +1,11 @@
 import type { Writable } from 'node:stream'
 import type { Progress } from '../package/observer.ts'
-import { formatBytes, formatSeconds, printable, widthOf } from './text.ts'
+import { cut, formatBytes, formatSeconds, printable, widthOf } from './text.ts'
 
 const redrawEvery = 100 // ms
 const rateWindow = 3000 // ms
+const barWidth = 20
+const leastLabel = 8 // columns of a name, before anything else goes
 
 /**
  * Draws one line that follows all downloads under way: share, bar, rate over the last seconds, time left.
@@ -15,7 +17,7 @@ export function createProgress(
   stream: Writable,
   columns: number,
   now: () => number = () => performance.now(),
-): { show(progress: Progress): void; clear(): void } {
+): { show: (progress: Progress) => void; clear: () => void } {
   const files = new Map<string, Progress>()
   let samples: { at: number; received: number }[] = []
   let drawn = false
@@ -38,7 +40,9 @@ export function createProgress(
     if (at - drawnAt < redrawEvery) return
     drawnAt = at
     const received = all.reduce((sum, file) => sum + file.received, 0)
-    samples = [...samples.filter((sample) => at - sample.at <= rateWindow), { at, received }]
+    // Fewer bytes than before: a download starts over, and what came until then says nothing of the rate.
+    const valid = samples.filter((sample) => at - sample.at <= rateWindow && sample.received <= received)
+    samples = [...valid, { at, received }]
     stream.write(`\r\u001b[K${drawLine(all, rateOf(samples), columns)}`)
     drawn = true
   }
@@ -56,7 +60,7 @@ function rateOf(samples: readonly { at: number; received: number }[]): number | 
  * One line of progress.
  * @param files the downloads under way
  * @param rate in bytes a second, when known
- * @param columns how wide the terminal is; the line is never wider
+ * @param columns how wide the terminal is; the line is narrower, and leaves out first the bar, then the numbers
  */
 export function drawLine(files: readonly Progress[], rate: number | undefined, columns: number): string {
   const received = files.reduce((sum, file) => sum + file.received, 0)
@@ -70,17 +74,16 @@ export function drawLine(files: readonly Progress[], rate: number | undefined, c
     left === undefined ? undefined : `${left} left`,
   ].filter((part) => part !== undefined)
   const label = files.length === 1 ? printable(files[0]?.file ?? '') : `${files.length} files`
-  const tail = `  ${numbers.join('  ')}`
-  const width = 20
-  const bar =
-    share === undefined
-      ? ''
-      : `  ${String(Math.floor(share * 100)).padStart(3)} % [${'='.repeat(Math.round(share * width)).padEnd(width)}]`
-  const room = Math.max(8, columns - 1 - widthOf(bar) - widthOf(tail))
-  const line = `${shorten(label, room)}${bar}${tail}`
-  return line.slice(0, Math.max(1, columns - 1))
-}
-
-function shorten(text: string, room: number): string {
-  return text.length <= room ? text : `${text.slice(0, Math.max(1, room - 1))}…`
+  const percent = share === undefined ? '' : `  ${String(Math.floor(share * 100)).padStart(3)} %`
+  const bar = share === undefined ? '' : ` [${'='.repeat(Math.round(share * barWidth)).padEnd(barWidth)}]`
+  const tails = [
+    [percent + bar, ...numbers].join('  '),
+    [percent, ...numbers].join('  '),
+    [percent, ...numbers.slice(0, 1)].join('  '),
+    percent,
+  ]
+  const room = (tail: string): number => columns - 1 - widthOf(tail)
+  const least = Math.min(leastLabel, widthOf(label))
+  const tail = tails.find((tail) => room(tail) >= least) ?? ''
+  return cut(label, Math.max(0, room(tail))) + tail
 }

@@ -20,8 +20,8 @@ export function createTable(
   columns: Columns | undefined,
   sink: Sink,
 ): {
-  add(value: object): Promise<boolean>
-  end(): Promise<void>
+  add: (value: object) => Promise<boolean>
+  end: () => Promise<void>
 } {
   let rows: string[][] = []
   let widths: number[] | undefined
@@ -29,6 +29,7 @@ export function createTable(
   let chosen: [string, Columns[string]][] | undefined
   let headed = true
   let open = true
+  let late: Promise<unknown> = Promise.resolve()
 
   const flush = async (): Promise<void> => {
     clearTimeout(timer)
@@ -45,19 +46,26 @@ export function createTable(
     headed = true
     open = (await sink.write(head + rest.join(''))) && open
   }
+  const flushLate = (): void => {
+    late = Promise.all([late, flush()])
+  }
   const add = async (value: object): Promise<boolean> => {
     const fields = value as Record<string, unknown>
     if (!chosen) {
       chosen = Object.entries(columns ?? columnsFor(fields))
-      rows.push(chosen.map(([heading]) => heading))
+      rows.push(chosen.map(([heading]) => printable(heading)))
       headed = false
     }
     rows.push(chosen.map(([, show]) => printable(show(fields))))
     if (rows.length >= most) await flush()
-    else timer ??= setTimeout(() => void flush(), waitFor)
+    else timer ??= setTimeout(flushLate, waitFor)
     return open
   }
-  return { add, end: flush }
+  const end = async (): Promise<void> => {
+    await flush()
+    await late
+  }
+  return { add, end }
 }
 
 function formatRow(cells: readonly string[], widths: readonly number[]): string {
@@ -90,6 +98,7 @@ function recordColumns(value: Record<string, unknown>): Columns {
 }
 
 function describeInstalled(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return '-'
   const { path, changed, previous } = value as { path: string; changed: boolean; previous?: string }
   if (!changed) return `${path} (nothing to do)`
   return previous === undefined ? path : `${path} (was ${previous})`

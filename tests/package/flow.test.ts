@@ -47,8 +47,9 @@ describe('a step of one record at a time', () => {
 
   it('calls everything that nobody foresaw a bug', async () => {
     const step = eachRecord('verify', from([make('1.0.0'), make('1.0.1')]), (record) => {
-      const thrown: unknown = record.version === '1.0.0' ? new TypeError('x is not a function') : 'a text'
-      return Promise.reject(thrown as Error)
+      if (record.version === '1.0.0') throw new TypeError('x is not a function')
+      AbortSignal.abort('a text').throwIfAborted()
+      return Promise.resolve(record)
     })
     expect(await Array.fromAsync(step)).toMatchObject([
       { error: { code: 'bug', exit: 70, message: 'x is not a function' } },
