@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { collectGarbage } from './garbage.ts'
 
 /** The body of an answer, taken in as it comes. */
 export interface Inbox {
@@ -10,6 +11,7 @@ export interface Inbox {
 
 // Enough for the network to go on while a batch is written; a 1 GB package must not gather in memory.
 const most = 2 ** 18
+const enough = 2 ** 23 // bytes after which their garbage is worth the trouble
 
 /**
  * Takes a body in from the first moment on. A stream that is destroyed drops what nobody has read yet; over a line that
@@ -19,6 +21,7 @@ const most = 2 ** 18
 export function collect(body: Readable): Inbox {
   const queue: Buffer[] = []
   let bytes = 0
+  let garbage = 0
   let end: { error: unknown } | 'end' | undefined
   let wake = (): void => undefined
   const finish = (how: NonNullable<typeof end>): void => {
@@ -40,6 +43,11 @@ export function collect(body: Readable): Inbox {
         const chunk = queue.shift()
         if (chunk !== undefined) {
           bytes -= chunk.length
+          garbage += chunk.length
+          if (garbage > enough) {
+            garbage = 0
+            collectGarbage()
+          }
           if (bytes <= most / 2) body.resume()
           return chunk
         }
