@@ -312,7 +312,7 @@ describe('what it refuses, leaving nothing', () => {
     [{ name: '.hidden' }, /is no name/],
     [{ name: 'a\nb' }, /is no name/],
     [{ name: 'n'.repeat(250) }, /is no name/],
-    [{ name: 'app-1.0' }, /is no name/],
+    [{ name: 'app-1.0.0' }, /is no name/],
   ])('%j', async (options, message) => {
     await writeFile(join(directory, 'program'), 'program')
     await refusal(join(directory, 'program'), options, {
