@@ -52,7 +52,7 @@ function installArgs(world: World): string[] {
 /** Kills runs of install and rollback after random times, while another process runs the program all the time. */
 async function killAtRandom(world: World, gupper: readonly string[]): Promise<void> {
   const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
-  const runs = Number(process.env.RUNS ?? (world.kind === 'file' ? 140 : 60))
+  const runs = Number(process.env.RUNS ?? (world.kind === 'file' ? 110 : 90))
   console.log(`${world.kind}: seed ${seed}, ${runs} kills`)
   const random = seeded(seed)
   const install = async (version: string, kill?: number): Promise<Run> =>
