@@ -171,15 +171,44 @@ gupper_platform() { make_package probe 0.0.1 | field .file | sed 's/^app-0.0.1-/
   [ "$(field .name <<<"$output")" = "it's ä \"名\"" ]
 }
 
-@test "misbehaviour: a server that is not one" {
-  for sin in list-not-json list-bad-names; do
-    spawn hostile.out hostile.err node "$ROOT/tests/hostile-server.ts" --sin "$sin" --dir .
-    wait_until 10 has_line hostile.out
-    run gupper list "$(field .listening <hostile.out)"
-    echo "$sin: $status $output" >&2
-    [ "$status" -eq 76 ] || [ "$status" -eq 0 ]
-    [[ $output != *'../'* ]]
-    kill "$SPAWNED_PID"
-    : >hostile.out
-  done
+# hostile SIN: starts the hostile server; its address is in $HOSTILE.
+hostile() {
+  mkdir -p none
+  spawn hostile.out hostile.err node "$ROOT/tests/hostile-server.ts" --sin "$1" --dir none
+  wait_until 15 has_line hostile.out
+  HOSTILE=$(field .url <hostile.out)
+}
+
+@test "misbehaviour: a server whose list is not JSON is 76" {
+  hostile not-json
+  run_gupper 76 list "$HOSTILE"
+  assert_stderr_has "does not answer with"
+  assert_no_trace
+}
+
+@test "misbehaviour: names with slashes and .. from a server of names are left out with a warning" {
+  hostile evil-names
+  run_gupper list "$HOSTILE" --all
+  assert_output_is ""
+  assert_stderr_has "4 of 4 names are not those of packages"
+}
+
+@test "misbehaviour: records with slashes and .. from a server are 76, and none is passed on" {
+  hostile evil-records
+  run_gupper 76 list "$HOSTILE" --all
+  [ "${#lines[@]}" -eq 1 ]
+  assert_output_has '"exit":76'
+}
+
+@test "misbehaviour: a list of a million entries is read, and the newest is told" {
+  hostile million-entries
+  run_gupper list "$HOSTILE" --os linux --arch amd64
+  [ "$(field .version <<<"$output")" = 1.0.999999 ]
+}
+
+@test "misbehaviour: a server that is no package server at all" {
+  hostile not-http
+  run gupper list "$HOSTILE/download"
+  [ "$status" -eq 76 ] || [ "$status" -eq 69 ]
+  assert_no_trace
 }

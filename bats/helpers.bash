@@ -48,6 +48,11 @@ processes_of_test() {
   done
 }
 
+# What the verbs wrote in any test is held against the published schema, all together, when the tests are done.
+keep_output() {
+  [ -z "${GUPPER_TEST_OUTPUTS-}" ] || printf '%s\n' "$output" >>"$GUPPER_TEST_OUTPUTS/$(basename "$BATS_TEST_FILENAME")-$BATS_TEST_NUMBER"
+}
+
 # A command that hangs fails its test (124) rather than all tests.
 with_deadline() {
   if command -v timeout >/dev/null; then timeout --foreground -k 5 90 "$@"; else "$@"; fi
@@ -58,6 +63,7 @@ run_gupper() {
   local status_wanted=0
   [[ $1 =~ ^[0-9]+$ ]] && { status_wanted=$1; shift; }
   run -"$status_wanted" --separate-stderr with_deadline gupper "$@"
+  keep_output
 }
 
 # run_sh [STATUS] SCRIPT: the same for a line of sh, as cron would run it (no pipefail).
@@ -65,6 +71,7 @@ run_sh() {
   local status_wanted=0
   [[ $1 =~ ^[0-9]+$ ]] && { status_wanted=$1; shift; }
   run -"$status_wanted" --separate-stderr with_deadline sh -c "$1"
+  keep_output
 }
 
 # wait_until SECONDS COMMAND…: waits for a condition, with a deadline.

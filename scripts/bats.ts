@@ -1,28 +1,32 @@
-// Runs the bats files (all, or those given) and says how many tests were skipped; in CI a skipped test is a failure.
+// Runs the bats files (all, or those given), holds everything the verbs wrote in them against the published schema, and
+// says how many tests were skipped; in CI a skipped test is a failure.
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 
 const root = path.dirname(import.meta.dirname)
 const given = process.argv.slice(2)
-const files =
-  given.length > 0
-    ? given
-    : readdirSync(path.join(root, 'bats'))
-        .filter((f) => f.endsWith('.bats'))
-        .sort()
-const bats = path.join(root, 'node_modules', 'bats', 'bin', 'bats')
+const outputs = mkdtempSync(path.join(tmpdir(), 'gupper-outputs-'))
 const child = spawn(
   'bash',
   [
-    bats,
+    path.join(root, 'node_modules', 'bats', 'bin', 'bats'),
     '--print-output-on-failure',
     '--timing',
-    ...files.map((file) => path.resolve(root, 'bats', path.basename(file))),
+    ...(given.length > 0 ? given : readdirSync(path.join(root, 'bats')))
+      .filter((file) => file.endsWith('.bats'))
+      .sort()
+      .map((file) => path.join(root, 'bats', path.basename(file))),
   ],
-  { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], detached: true },
+  {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, GUPPER_TEST_OUTPUTS: outputs },
+    detached: true,
+  },
 )
-
 // All tests together get a deadline, so that one that hangs does not hang CI.
 const deadline = setTimeout(() => {
   process.stderr.write('bats: not done within 18 minutes\n')
@@ -36,14 +40,44 @@ child.stdout.on('data', (chunk: Buffer) => {
 })
 child.on('close', (status) => {
   clearTimeout(deadline)
+  const { lines, wrong } = checkOutputs()
+  rmSync(outputs, { recursive: true, force: true })
   const count = (form: RegExp): number => text.match(form)?.length ?? 0
   const skipped = count(/^ok \d+ .*# skip/gm)
-  const passed = count(/^ok \d+ /gm) - skipped
-  const failed = count(/^not ok \d+ /gm)
+  const passed = count(/^ok \d+ /gm) - skipped + (lines > 0 && wrong.length === 0 ? 1 : 0)
+  const failed = count(/^not ok \d+ /gm) + (wrong.length > 0 ? 1 : 0)
+  process.stdout.write(wrong.map((line) => `not of the schema: ${line}\n`).join(''))
+  process.stdout.write(`${lines} lines of output held against the schema, ${wrong.length} do not fit\n`)
   process.stdout.write(`bats: ${passed} passed, ${failed} failed, ${skipped} skipped\n`)
-  process.exitCode = status ?? 70
+  process.exitCode = status === 0 && failed > 0 ? 1 : (status ?? 70)
   if (process.env.CI && skipped > 0) {
     process.stdout.write('a skipped test is a failure in CI: install the tools it names\n')
     process.exitCode = 1
   }
 })
+
+// What verbs write that is data and neither a record nor a failure, told by the fields it must have.
+const others = [['listening'], ['digest', 'path'], ['exit', 'meaning'], ['time', 'level', 'message']]
+
+function checkOutputs(): { lines: number; wrong: string[] } {
+  const schema = readFileSync(path.join(root, 'src/package/record.schema.json'), 'utf8')
+  const validate = new Ajv2020({ strict: false, formats: { 'date-time': true, uri: true } }).compile(
+    JSON.parse(schema) as object,
+  )
+  let lines = 0
+  const wrong: string[] = []
+  for (const file of readdirSync(outputs)) {
+    for (const line of readFileSync(path.join(outputs, file), 'utf8').split('\n')) {
+      if (!line.startsWith('{"')) continue
+      lines++
+      if (!isData(line) && !validate(JSON.parse(line)))
+        wrong.push(`${file}: ${line}: ${JSON.stringify(validate.errors?.[0]?.message)}`)
+    }
+  }
+  return { lines, wrong }
+}
+
+function isData(line: string): boolean {
+  const value = JSON.parse(line) as object
+  return !('schema' in value) && others.some((fields) => fields.every((field) => field in value))
+}
