@@ -205,10 +205,3 @@ hostile() {
   run_gupper list "$HOSTILE" --os linux --arch amd64
   [ "$(field .version <<<"$output")" = 1.0.999999 ]
 }
-
-@test "misbehaviour: a server that is no package server at all" {
-  hostile not-http
-  run gupper list "$HOSTILE/download"
-  [ "$status" -eq 76 ] || [ "$status" -eq 69 ]
-  assert_no_trace
-}
