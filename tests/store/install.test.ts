@@ -18,6 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { unprivileged } from '../unprivileged.ts'
 import { from } from '../../src/package/flow.ts'
 import type { Failure, Item, PackageRecord } from '../../src/package/record.ts'
 import { toFailure } from '../../src/package/record.ts'
@@ -401,10 +402,13 @@ describe('what is refused', () => {
     })
   })
 
-  test.skipIf(root)('is a directory that may not be written to (not as root, who may)', async () => {
+  test('is a directory that may not be written to', async () => {
     await writeProgram(app, '1.0.0')
-    await chmod(join(dir, 'bin'), 0o555)
-    expect(await changes(await makeRaw(dir, '1.1.0'))).toMatchObject({ code: 'cannot-write', exit: 73 })
+    const record = await makeRaw(dir, '1.1.0')
+    await unprivileged(dir, async () => {
+      await chmod(join(dir, 'bin'), 0o555)
+      expect(await changes(record)).toMatchObject({ code: 'cannot-write', exit: 73 })
+    })
   })
 
   test.skipIf(!root)(

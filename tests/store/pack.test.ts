@@ -15,10 +15,10 @@ import {
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { getuid } from 'node:process'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { unprivileged } from '../unprivileged.ts'
 import { digestOf } from '../../src/package/digest.ts'
 import type { Format } from '../../src/package/filename.ts'
 import { host } from '../../src/package/platform.ts'
@@ -370,10 +370,12 @@ describe('what it refuses, leaving nothing', () => {
     await expect(pack(root, { into: root })).rejects.toMatchObject({ code: 'usage' })
   })
 
-  it.skipIf(getuid?.() === 0)('what may not be read (root may read everything)', async () => {
+  it('what may not be read', async () => {
     const root = await makeTree('tree')
     await chmod(join(root, 'lib/data'), 0)
-    for (const format of archives) await refusal(root, { format }, { code: 'cannot-read' })
+    await unprivileged(directory, async () => {
+      for (const format of archives) await refusal(root, { format }, { code: 'cannot-read' })
+    })
   })
 
   it('when the caller is aborted', async () => {

@@ -81,7 +81,7 @@ describe('asking for a version', () => {
     const before = performance.now()
     expect(await askVersion(path, { env, deadline: 300 })).toBeUndefined()
     expect(performance.now() - before).toBeLessThan(5000)
-    expect(await isRunning(await pidIn('grandchild'))).toBe(false)
+    await expect.poll(async () => isRunning(await pidIn('grandchild'))).toBe(false)
     expect(await readFile(join(directory, 'asked'), 'utf8')).toBe('--version\n')
   })
 
@@ -116,7 +116,7 @@ describe('asking for a version', () => {
     await expect.poll(() => pidIn('pid').catch(() => 0), { timeout: 10_000 }).toBeGreaterThan(0)
     abort.abort()
     await asked
-    expect(await isRunning(await pidIn('pid'))).toBe(false)
+    await expect.poll(async () => isRunning(await pidIn('pid'))).toBe(false)
   })
 
   it('gives the program the given environment only, / as its directory, and an empty stdin', async () => {
@@ -218,12 +218,12 @@ describe('checking a new program', () => {
   it('kills it at the deadline, grandchildren too', async () => {
     const result = await check('sleep 600 & echo $! >grandchild; echo waiting; wait', 400)
     expect(result).toEqual({ ok: false, reason: 'did not end within 400 ms', output: 'waiting' })
-    expect(await isRunning(await pidIn('grandchild'))).toBe(false)
+    await expect.poll(async () => isRunning(await pidIn('grandchild'))).toBe(false)
   })
 
   it('leaves no grandchild behind when it succeeds', async () => {
     expect(await check('sleep 600 & echo $! >grandchild')).toEqual({ ok: true })
-    expect(await isRunning(await pidIn('grandchild'))).toBe(false)
+    await expect.poll(async () => isRunning(await pidIn('grandchild'))).toBe(false)
   })
 
   it('keeps the last 4 KB of what it said', async () => {
