@@ -74,15 +74,11 @@ async function fetchOne(record: PackageRecord, shop: Workshop): Promise<PackageR
 }
 
 /**
- * Only a digest that the record brought is proof of anything: one that was just computed proves nothing, and the empty
- * list of proofs says so to `verify`, which sees a digest like any other.
+ * Earlier proofs are dropped: they were given to bytes that nobody here has seen. Only a digest that the record brought
+ * proves anything; the empty list says to `verify` that the digest was just computed.
  */
-function prove({ digest, proofs }: PackageRecord): Pick<PackageRecord, 'proofs'> {
-  const others = proofs?.filter(({ by }) => by !== 'digest')
-  if (digest === undefined) return { proofs: others ?? [] }
-  return {
-    proofs: proofs?.some(({ by }) => by === 'digest') ? proofs : [...(proofs ?? []), { by: 'digest' }],
-  }
+function prove({ digest }: PackageRecord): Pick<PackageRecord, 'proofs'> {
+  return { proofs: digest === undefined ? [] : [{ by: 'digest' }] }
 }
 
 // Who waits for another process's download waits as long as that comes forward; it ends in its own time.
