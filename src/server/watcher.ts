@@ -31,7 +31,8 @@ export class Watcher {
   #modified = -1n
   #checks = 0
   #names = 0
-  #checking = false
+  #current = Promise.resolve()
+  #next: Promise<void> | undefined
   #complained = false
   #present = true
 
@@ -64,10 +65,18 @@ export class Watcher {
     this.#watch = undefined
   }
 
-  /** Compares the directory with what was last seen of it. */
-  async check(): Promise<void> {
-    if (this.#checking) return
-    this.#checking = true
+  /** Compares the directory, as it is from now on, with what was last seen of it. */
+  check(): Promise<void> {
+    // One under way may have looked already: the next one begins when it has ended, and serves all who ask till then.
+    this.#next ??= this.#current.then(() => {
+      this.#next = undefined
+      this.#current = this.#look()
+      return this.#current
+    })
+    return this.#next
+  }
+
+  async #look(): Promise<void> {
     try {
       const before = { identity: this.#identity, modified: this.#modified }
       const blind = await this.#follow()
@@ -82,8 +91,6 @@ export class Watcher {
       this.#watch = undefined
       if (this.#present) this.#observer.warn(`${this.#dir} cannot be read any more (${errnoOf(error) ?? ''})`)
       this.#tell(false)
-    } finally {
-      this.#checking = false
     }
   }
 
