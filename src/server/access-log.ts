@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Exchange } from './exchange.ts'
+import type { Request } from './exchange.ts'
 
 const writeAfter = 50 // ms in which lines are gathered for one write
 const writeAt = 64 << 10 // characters that are written at once
@@ -26,10 +26,10 @@ export class AccessLog {
     this.#json = format === 'json'
   }
 
-  write({ req, start }: Exchange, status: number, bytes: number): void {
+  /** @param start when the request came, monotonic ms */
+  write({ method, url }: Request, status: number, bytes: number, socket: Socket, start: number): void {
     const ms = (performance.now() - start).toFixed(1)
-    const { method = '-', url = '-' } = req
-    const from = this.#client(req.socket)
+    const from = this.#client(socket)
     if (this.#json) {
       const line = { time: this.#now(), method, url, status, bytes, ms: Number(ms), from }
       this.#lines += `${JSON.stringify(line)}\n`

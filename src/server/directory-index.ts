@@ -5,11 +5,11 @@ import { isSafeName } from '../package/filename.ts'
 import type { Observer } from '../package/observer.ts'
 import type { Catalog } from './catalog.ts'
 import type { DigestCache } from './digest-cache.ts'
-import { inSlices } from './each.ts'
+import { inSlices } from '../package/each.ts'
 import { makeEntry, sameBytes, stampOf } from './entry.ts'
 import { hashSmallUnchanged, smallFile, type Hashed } from './hash.ts'
 import { HashQueue } from './hash-queue.ts'
-import { findWritten } from './writers.ts'
+import { findWritten } from '../store/writers.ts'
 
 /** What a directory index works with. */
 export interface IndexOptions {

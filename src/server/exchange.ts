@@ -1,12 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { AccessLog } from './access-log.ts'
 import type { Counters, Route } from './counters.ts'
+import type { ExpressLane, LaneState } from './express-lane.ts'
+
+/** What is counted and logged of a request. */
+export interface Request {
+  route: Route
+  method: string
+  url: string
+}
 
 /** One request and its answer. */
 export interface Exchange {
   req: IncomingMessage
   res: ServerResponse
   route: Route
+  /** The connection's express lane, where there is one. */
+  lane: LaneState | undefined
   /** When the request came, monotonic ms. */
   start: number
 }
@@ -18,6 +29,8 @@ export type Headers = readonly string[]
 export class Answers {
   /** Set while the server drains: every answer then asks its client to leave. */
   draining = false
+  /** Remembers answers for those who ask the same again. */
+  lane: ExpressLane | undefined
   readonly counters: Counters
   readonly #log: AccessLog | undefined
 
@@ -30,6 +43,7 @@ export class Answers {
   send(exchange: Exchange, status: number, headers: Headers, body?: Buffer): void {
     const { req, res } = exchange
     this.head(exchange, status, headers)
+    this.lane?.remember(exchange, status, headers, body)
     if (body === undefined || req.method === 'HEAD') {
       res.end()
       this.finish(exchange, status, 0)
@@ -64,9 +78,16 @@ export class Answers {
 
   /** Counts and logs an answer that is over; `bytes` are those of the body that were sent. */
   finish(exchange: Exchange, status: number, bytes: number): void {
-    this.counters.count(exchange.route, status, bytes)
-    this.#log?.write(exchange, status, bytes)
+    const { req, route, lane, start } = exchange
+    this.record({ route, method: req.method ?? '-', url: req.url ?? '-' }, status, bytes, req.socket, start)
+    if (lane) lane.open--
     // Answers that were under way when the draining began have promised to keep the connection.
     if (this.draining) exchange.res.socket?.end()
+  }
+
+  /** Counts and logs. */
+  record(request: Request, status: number, bytes: number, socket: Socket, start: number): void {
+    this.counters.count(request.route, status, bytes)
+    this.#log?.write(request, status, bytes, socket, start)
   }
 }

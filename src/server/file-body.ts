@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -7,6 +8,7 @@ export type Piece = Buffer | { start: number; length: number }
 
 const large = 512 << 10
 const small = 64 << 10
+const quickRead = 1 // ms in which a read from memory is done
 const most = 32 // large buffers at most; what more downloads need at once is small
 const spare: Buffer[] = []
 let lent = 0
@@ -38,35 +40,30 @@ export async function sendPieces(pieces: readonly Piece[], transfer: Transfer): 
   const { file, unchanged, sent } = transfer
   const size = lent + 2 <= most ? large : small
   const buffers = [borrow(size), borrow(size)] as const
+  const writes: [Promise<void>, Promise<void>] = [Promise.resolve(), Promise.resolve()]
   const writer = new Writer(transfer.res, transfer.socket)
-  const steps = split(pieces, size)
+  const reader = new Reader(file)
   let left = pieces.reduce((sum, piece) => sum + (Buffer.isBuffer(piece) ? 0 : piece.length), 0)
-  let turn = 0
-  const load = (): { fromFile: boolean; bytes: Promise<Buffer> } | undefined => {
-    const step = steps.next()
-    if (step.done) return undefined
-    if (Buffer.isBuffer(step.value)) return { fromFile: false, bytes: Promise.resolve(step.value) }
-    const bytes = fill(file, buffers[turn++ % 2 ? 1 : 0], step.value)
-    bytes.catch(() => undefined) // it is looked at when its turn comes, if it does
-    return { fromFile: true, bytes }
-  }
-  let next = load()
+  let turn: 0 | 1 = 0
+  let done = false
   try {
-    while (next) {
-      const { fromFile } = next
-      const bytes: Buffer = await next.bytes
-      next = load()
-      if (fromFile) left -= bytes.length
-      if (fromFile && left === 0 && !(await unchanged()))
+    for (const piece of split(pieces, size)) {
+      turn = turn === 0 ? 1 : 0
+      await writes[turn] // its buffer is free again
+      const inMemory = Buffer.isBuffer(piece)
+      const bytes = inMemory ? piece : await reader.read(buffers[turn], piece)
+      if (!inMemory) left -= bytes.length
+      if (!inMemory && left === 0 && !(await unchanged()))
         throw new CutOff('the file was changed while it was sent')
-      await writer.send(bytes)
-      sent(bytes.length)
+      writes[turn] = writer.send(bytes).then(() => sent(bytes.length))
+      writes[turn].catch(() => undefined) // it is looked at when its turn comes again
     }
+    await Promise.all(writes)
+    done = true
   } finally {
-    // A read under way still writes into its buffer.
-    await next?.bytes.catch(() => undefined)
-    for (const buffer of buffers) giveBack(buffer)
     writer.end()
+    // After a failure the connection may still hold on to them.
+    for (const buffer of buffers) giveBack(buffer, done)
   }
 }
 
@@ -80,17 +77,31 @@ function* split(pieces: readonly Piece[], size: number): Generator<Piece, undefi
   return undefined
 }
 
-async function fill(
-  file: FileHandle,
-  buffer: Buffer,
-  { start, length }: { start: number; length: number },
-): Promise<Buffer> {
-  for (let have = 0; have < length;) {
-    const { bytesRead } = await file.read(buffer, have, length - have, start + have)
-    if (bytesRead === 0) throw new CutOff('the file ended early')
-    have += bytesRead
+/** Reads stretches of a file. */
+class Reader {
+  readonly #file: FileHandle
+  #quick = false
+
+  constructor(file: FileHandle) {
+    this.#file = file
   }
-  return buffer.subarray(0, length)
+
+  /**
+   * What the kernel has in memory is copied on the spot, which takes less time than handing it to another thread and
+   * back; as soon as that proves slow, because the disk has to be read, the thread pool does it again.
+   */
+  async read(buffer: Buffer, { start, length }: { start: number; length: number }): Promise<Buffer> {
+    for (let have = 0; have < length;) {
+      const begin = performance.now()
+      const bytes = this.#quick
+        ? readSync(this.#file.fd, buffer, have, length - have, start + have)
+        : (await this.#file.read(buffer, have, length - have, start + have)).bytesRead
+      this.#quick = performance.now() - begin < quickRead
+      if (bytes === 0) throw new CutOff('the file ended early')
+      have += bytes
+    }
+    return buffer.subarray(0, length)
+  }
 }
 
 function borrow(size: number): Buffer {
@@ -99,18 +110,21 @@ function borrow(size: number): Buffer {
   return spare.pop() ?? Buffer.allocUnsafeSlow(large)
 }
 
-function giveBack(buffer: Buffer): void {
+function giveBack(buffer: Buffer, free: boolean): void {
   if (buffer.length === small) return
   lent--
-  if (spare.length < 4) spare.push(buffer)
+  if (free && spare.length < 4) spare.push(buffer)
 }
 
-/** Writes to an answer one chunk after the other, each when the kernel has taken the one before. */
+/** Writes to an answer; each write is done when the kernel has taken it. */
 class Writer {
   readonly #res: ServerResponse
   readonly #socket: Socket
-  #reject: ((reason: CutOff) => void) | undefined
-  readonly #gone = (): void => this.#reject?.(new CutOff('the client has gone'))
+  readonly #waiting = new Set<(reason: CutOff) => void>()
+  readonly #gone = (): void => {
+    for (const reject of this.#waiting) reject(new CutOff('the client has gone'))
+    this.#waiting.clear()
+  }
 
   constructor(res: ServerResponse, socket: Socket) {
     this.#res = res
@@ -121,9 +135,16 @@ class Writer {
 
   send(chunk: Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#reject = reject
-      if (this.#socket.destroyed) this.#gone()
-      else this.#res.write(chunk, (error) => (error ? this.#gone() : resolve()))
+      this.#waiting.add(reject)
+      if (this.#socket.destroyed) {
+        this.#gone()
+        return
+      }
+      this.#res.write(chunk, (error) => {
+        this.#waiting.delete(reject)
+        if (error) reject(new CutOff('the client has gone'))
+        else resolve()
+      })
     })
   }
 

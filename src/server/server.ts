@@ -8,6 +8,7 @@ import { Counters } from './counters.ts'
 import { Downloads } from './download.ts'
 import { eventLimits, Events, type EventLimits } from './events.ts'
 import { Answers } from './exchange.ts'
+import { ExpressLane } from './express-lane.ts'
 import { listen, makeHttpServer, type TlsFiles } from './listener.ts'
 import { Listing } from './listing.ts'
 import { Metrics } from './metrics.ts'
@@ -98,6 +99,11 @@ export async function startServer(options: ServerOptions): Promise<PackageServer
     state: () => repository.state,
     started: () => firstOf(ready, late),
   })
+  // Not with tokens, which can be taken back, nor with TLS, where reading a request is the least of the work.
+  if (!tokens && !options.tls) {
+    answers.lane = new ExpressLane(catalog, answers, () => repository.state === 'ready')
+    answers.lane.attach(server)
+  }
   handle(server, router, answers, observer)
   server.on('drop', () => counters.dropped++)
   const stopAll = async (): Promise<void> => {
@@ -143,7 +149,9 @@ async function checkDirectory(dir: string): Promise<void> {
 
 function handle(server: Server, router: Router, answers: Answers, observer: Observer): void {
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
-    const exchange = { req, res, route: 'other' as const, start: performance.now() }
+    const lane = answers.lane?.stateOf(req.socket)
+    if (lane) lane.open++
+    const exchange = { req, res, lane, route: 'other' as const, start: performance.now() }
     try {
       router.serve(exchange)
     } catch (error) {
