@@ -205,3 +205,20 @@ hostile() {
   run_gupper list "$HOSTILE" --os linux --arch amd64
   [ "$(field .version <<<"$output")" = 1.0.999999 ]
 }
+
+@test "a package that is still being copied into a directory is not listed" {
+  [ -d /proc/self/fd ] || skip "needs /proc"
+  make_package pkgs 1.9.0 >/dev/null
+  make_package other 1.11.0 >/dev/null
+  name=$(ls other)
+  exec {copy}>"pkgs/$name"
+  head -c 20 "other/$name" >&"$copy"
+  run_gupper list pkgs
+  [ "$(versions)" = "1.9.0 " ]
+  spawn out err gupper watch pkgs --every 10m {copy}>&-
+  wait_until 15 has_line out 1
+  tail -c +21 "other/$name" >&"$copy"
+  exec {copy}>&-
+  wait_until 15 has_line out 2
+  [ "$(sed -n 2p out | field .digest)" = "sha256:$(sha256sum <"other/$name" | cut -d' ' -f1)" ]
+}

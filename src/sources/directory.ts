@@ -6,6 +6,7 @@ import { accepts, choose, type Filter } from '../package/filter.ts'
 import { parseFileName } from '../package/filename.ts'
 import { silent } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
+import { findWritten } from '../store/writers.ts'
 import { fileUrl, type Source, type SourceOptions } from './source.ts'
 
 /**
@@ -15,11 +16,21 @@ import { fileUrl, type Source, type SourceOptions } from './source.ts'
 export function createDirectorySource(directory: string, options: SourceOptions): Source {
   const { observer = silent } = options
   const digests = new Map<string, string>()
+  let unsettled = false
   return {
     url: fileUrl(directory),
+    get unsettled() {
+      return unsettled
+    },
     async read(filter) {
       const found = await readNames(directory)
-      const fitting = withoutDigests(found, filter)
+      const written = await findUnfinished(found)
+      unsettled = written.size > 0
+      for (const { path } of written) observer.info(`leaving out ${path}, which is still being written`)
+      const fitting = withoutDigests(
+        found.filter((record) => !written.has(record)),
+        filter,
+      )
       const records: PackageRecord[] = []
       for (const record of fitting) {
         try {
@@ -56,6 +67,21 @@ async function readNames(directory: string): Promise<Found[]> {
     ]
   })
 }
+
+const recent = 60_000 // ms; what has been left alone for longer is not looked up in /proc
+
+// A package that is still being copied in has the digest of nothing. (Also where the clock was set back since.)
+async function findUnfinished(found: readonly Found[]): Promise<Set<Found>> {
+  const suspects = new Map<string, Found>()
+  for (const record of found) {
+    const { dev, ino, ctimeMs } = await lstat(record.path, { bigint: true }).catch(() => gone)
+    if (Math.abs(Date.now() - Number(ctimeMs)) < recent) suspects.set(`${dev}:${ino}`, record)
+  }
+  const written = suspects.size > 0 ? await findWritten(new Set(suspects.keys())) : new Set<string>()
+  return new Set([...written].flatMap((inode) => suspects.get(inode) ?? []))
+}
+
+const gone = { dev: 0n, ino: 0n, ctimeMs: 0n }
 
 // The newest of each name can be told without digests, unless builds that were taken back must be passed over.
 function withoutDigests(found: readonly Found[], filter: Filter): Found[] {

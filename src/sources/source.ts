@@ -15,6 +15,8 @@ export interface Source {
    * The source may leave out what does not fit the filter, and need not: the caller filters again.
    */
   read(filter: Filter): Promise<Iterable<PackageRecord> | undefined>
+  /** True when the last reading left out what was still being written, so that it is worth reading again soon. */
+  readonly unsettled?: boolean
   /**
    * Says whenever something may have changed, until the signal; undefined where the source cannot push.
    * Ends, or throws, when it no longer can.

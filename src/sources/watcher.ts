@@ -14,6 +14,7 @@ export interface Rhythm {
 }
 
 const pushedEvery = 10 // where a source pushes, reads are that much rarer: they only catch what a push missed
+const settle = 300 // ms until what is still being written is looked at again
 const longest = 3_600_000 // ms between tries while a source is away
 
 /** Follows one source: what it has, whether it is away, when to look again. */
@@ -75,6 +76,7 @@ export class Watcher {
   #pause(): number {
     const { every, next } = this.#rhythm
     if (this.#failures > 0) return jitter(Math.min(longest, every * 2 ** Math.min(16, this.#failures - 1)))
+    if (this.source.unsettled) return Math.min(every, settle)
     if (next) return next()
     return jitter(this.#pushed ? every * pushedEvery : every)
   }
