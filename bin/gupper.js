@@ -12,15 +12,22 @@ if (major > 24 || (major === 24 && minor >= 15)) {
   // Not the default place in /tmp: others could put code there, and gupper may run as root.
   const caches = process.env.XDG_CACHE_HOME || (process.env.HOME && path.join(process.env.HOME, '.cache'))
   if (caches && path.isAbsolute(caches)) module.enableCompileCache?.(path.join(caches, 'gupper', 'compiled'))
-  const built = url.pathToFileURL(path.join(root, 'dist', 'cli.js')).href
-  try {
-    await import(built)
-  } catch (error) {
-    if (error?.code !== 'ERR_MODULE_NOT_FOUND' || error.url !== built) throw error
-    await import(url.pathToFileURL(path.join(root, 'src', 'cli.ts')).href)
-  }
+  // The verbs that stand in pipes are whole files of their own, since those start in less time.
+  const verb = /^[a-z]+$/.exec(process.argv[2] ?? '')
+  const files = ['dist/cli.js', 'src/cli.ts']
+  await start(verb ? [`dist/verbs/${verb[0]}.js`, ...files] : files)
 } else {
   await handOver()
+}
+
+async function start([file, ...others]) {
+  const place = url.pathToFileURL(path.join(root, file)).href
+  try {
+    await import(place)
+  } catch (error) {
+    if (others.length === 0 || error?.code !== 'ERR_MODULE_NOT_FOUND' || error.url !== place) throw error
+    await start(others)
+  }
 }
 
 async function handOver() {

@@ -1,9 +1,8 @@
-// Builds dist/: one split ESM bundle (each verb a lazy chunk), and the library's types.
-import { execFile } from 'node:child_process'
+// Builds dist/: the program and the library, split as build-bundles.ts says, and the types.
 import { rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { promisify } from 'node:util'
-import { build } from 'esbuild'
+import { execa } from 'execa'
+import { buildLibrary, buildProgram } from './build-bundles.ts'
 
 const root = path.dirname(import.meta.dirname)
 const fresh = path.join(root, `dist.${process.pid}`)
@@ -11,30 +10,11 @@ const target = path.join(root, 'dist')
 const old = path.join(root, `dist.${process.pid}.old`)
 
 try {
-  const types = promisify(execFile)(process.execPath, [
+  const types = execa(process.execPath, [
     path.join(root, 'node_modules/typescript/bin/tsc'),
     ...['--project', path.join(root, 'tsconfig.build.json'), '--outDir', path.join(fresh, 'types')],
   ])
-  await build({
-    absWorkingDir: root,
-    entryPoints: { cli: 'src/cli.ts', index: 'src/index.ts' },
-    outdir: fresh,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    // Loaded lazily and CommonJS: bundled, they would lose the names of their exports.
-    external: ['prom-client', 'yauzl', 'yazl'],
-    minifySyntax: true,
-    minifyWhitespace: true,
-    // CommonJS dependencies still call require() for Node's own modules.
-    banner: { js: `import{createRequire as __cr}from'node:module';const require=__cr(import.meta.url);` },
-    chunkNames: 'chunks/[name]-[hash]',
-    logLevel: 'warning',
-    legalComments: 'linked',
-  })
-  await types
+  await Promise.all([types, buildProgram(root, fresh), buildLibrary(root, fresh)])
   await rename(target, old).catch(() => undefined)
   await rename(fresh, target)
 } catch (error) {
