@@ -1,4 +1,3 @@
-import { readSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -8,7 +7,6 @@ export type Piece = Buffer | { start: number; length: number }
 
 const large = 512 << 10
 const small = 64 << 10
-const quickRead = 1 // ms in which a read from memory is done
 const most = 32 // large buffers at most; what more downloads need at once is small
 const spare: Buffer[] = []
 let lent = 0
@@ -42,7 +40,6 @@ export async function sendPieces(pieces: readonly Piece[], transfer: Transfer): 
   const buffers = [borrow(size), borrow(size)] as const
   const writes: [Promise<void>, Promise<void>] = [Promise.resolve(), Promise.resolve()]
   const writer = new Writer(transfer.res, transfer.socket)
-  const reader = new Reader(file)
   let left = pieces.reduce((sum, piece) => sum + (Buffer.isBuffer(piece) ? 0 : piece.length), 0)
   let turn: 0 | 1 = 0
   let done = false
@@ -51,7 +48,7 @@ export async function sendPieces(pieces: readonly Piece[], transfer: Transfer): 
       turn = turn === 0 ? 1 : 0
       await writes[turn] // its buffer is free again
       const inMemory = Buffer.isBuffer(piece)
-      const bytes = inMemory ? piece : await reader.read(buffers[turn], piece)
+      const bytes = inMemory ? piece : await fill(file, buffers[turn], piece)
       if (!inMemory) left -= bytes.length
       if (!inMemory && left === 0 && !(await unchanged()))
         throw new CutOff('the file was changed while it was sent')
@@ -77,31 +74,17 @@ function* split(pieces: readonly Piece[], size: number): Generator<Piece, undefi
   return undefined
 }
 
-/** Reads stretches of a file. */
-class Reader {
-  readonly #file: FileHandle
-  #quick = false
-
-  constructor(file: FileHandle) {
-    this.#file = file
+async function fill(
+  file: FileHandle,
+  buffer: Buffer,
+  { start, length }: { start: number; length: number },
+): Promise<Buffer> {
+  for (let have = 0; have < length;) {
+    const { bytesRead } = await file.read(buffer, have, length - have, start + have)
+    if (bytesRead === 0) throw new CutOff('the file ended early')
+    have += bytesRead
   }
-
-  /**
-   * What the kernel has in memory is copied on the spot, which takes less time than handing it to another thread and
-   * back; as soon as that proves slow, because the disk has to be read, the thread pool does it again.
-   */
-  async read(buffer: Buffer, { start, length }: { start: number; length: number }): Promise<Buffer> {
-    for (let have = 0; have < length;) {
-      const begin = performance.now()
-      const bytes = this.#quick
-        ? readSync(this.#file.fd, buffer, have, length - have, start + have)
-        : (await this.#file.read(buffer, have, length - have, start + have)).bytesRead
-      this.#quick = performance.now() - begin < quickRead
-      if (bytes === 0) throw new CutOff('the file ended early')
-      have += bytes
-    }
-    return buffer.subarray(0, length)
-  }
+  return buffer.subarray(0, length)
 }
 
 function borrow(size: number): Buffer {
