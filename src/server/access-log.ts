@@ -40,6 +40,11 @@ export class AccessLog {
     else this.#timer ??= setTimeout(() => this.flush(), writeAfter)
   }
 
+  /** Notes where a connection comes from: one that its client has cut no longer knows. */
+  meet(socket: Socket): void {
+    this.#client(socket)
+  }
+
   /** Writes what is gathered. */
   flush(): void {
     clearTimeout(this.#timer)

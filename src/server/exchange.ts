@@ -85,6 +85,11 @@ export class Answers {
     if (this.draining) exchange.res.socket?.end()
   }
 
+  /** To be told of every new connection. */
+  meet(socket: Socket): void {
+    this.#log?.meet(socket)
+  }
+
   /** Counts and logs. */
   record(request: Request, status: number, bytes: number, socket: Socket, start: number): void {
     this.counters.count(request.route, status, bytes)

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
 import { GupperError, explaining } from '../errors.ts'
@@ -104,6 +105,7 @@ export async function startServer(options: ServerOptions): Promise<PackageServer
     answers.lane = new ExpressLane(catalog, answers, () => repository.state === 'ready')
     answers.lane.attach(server)
   }
+  server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => answers.meet(socket))
   handle(server, router, answers, observer)
   server.on('drop', () => counters.dropped++)
   const stopAll = async (): Promise<void> => {
