@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
-import { mkdir, open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises'
+import { open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { explaining } from '../errors.ts'
-import { syncDirectory } from './durable.ts'
+import { makeDirectory, syncDirectory } from './durable.ts'
 import { startTrailingHash } from './trailing-hash.ts'
 
 /** A file that is being downloaded. Whoever opens one holds its lock. */
@@ -39,7 +39,7 @@ export const sidePath = (path: string): string => `${path}.json`
 export async function openPartial(path: string, origin: string): Promise<Partial> {
   const doing = `cannot write ${path}`
   const file = await explaining(doing, async () => {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+    await makeDirectory(dirname(path), 0o700)
     return open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)
   })
   let size = (await file.stat()).size
@@ -92,10 +92,9 @@ export async function openPartial(path: string, origin: string): Promise<Partial
       hash = startTrailingHash(path)
       size = 0
       validator = next
-      await explaining(doing, async () => {
-        await file.truncate(0)
-        await writeFile(sidePath(path), JSON.stringify({ origin, validator }))
-      })
+      await explaining(doing, () => file.truncate(0))
+      const side = sidePath(path)
+      await explaining(`cannot write ${side}`, () => writeFile(side, JSON.stringify({ origin, validator })))
     },
     write(chunk) {
       waiting.push(chunk)
@@ -110,11 +109,12 @@ export async function openPartial(path: string, origin: string): Promise<Partial
     },
     moveTo: (target) =>
       explaining(`cannot write ${target}`, async () => {
-        await mkdir(dirname(target), { recursive: true, mode: 0o700 })
+        await makeDirectory(dirname(target), 0o700)
         await file.sync()
+        // Before the rename: after it nobody would look for it any more.
+        await rm(sidePath(path), { force: true })
         await rename(path, target)
         await syncDirectory(dirname(target))
-        await rm(sidePath(path), { force: true })
       }),
     close,
     async discard() {

@@ -7,6 +7,7 @@ import {
   mkdtemp,
   readFile,
   readdir,
+  rename,
   rm,
   stat,
   symlink,
@@ -22,6 +23,8 @@ export type Kind = 'file' | 'tree'
 export interface World {
   dir: string
   kind: Kind
+  /** Where the packages are. */
+  packages: string
   target: string
   /** The program below the target that tells its version. */
   program: string
@@ -38,6 +41,9 @@ export interface Run {
   took: number
 }
 
+/** How many versions are kept beside the target. */
+export const keep = 3
+
 // Large enough that copying it takes several writes.
 const padding = `${'# nothing but weight\n'.repeat(20_000)}\n`
 
@@ -46,9 +52,11 @@ export async function makeWorld(parent: string, kind: Kind): Promise<World> {
   const dir = await mkdtemp(join(parent, `${kind} `))
   const target = join(dir, 'app')
   const versions = ['1.0.0', '1.1.0', '1.2.0', '1.3.0', '1.4.0']
+  const packages = await mkdtemp(join(parent, 'packages '))
   const world = {
     dir,
     kind,
+    packages,
     target,
     program: kind === 'file' ? target : join(target, 'bin', 'app'),
     versions,
@@ -57,13 +65,14 @@ export async function makeWorld(parent: string, kind: Kind): Promise<World> {
   return world
 }
 
-async function makePackage({ dir, kind }: World, version: string): Promise<void> {
+/** Adds a version to the packages, whole or not at all. */
+export async function makePackage({ kind, packages }: World, version: string): Promise<void> {
   const text = `#!/bin/sh\necho "app version ${version}"\nexit 0\n${padding}${version}\n`
   const file = packageFile(kind, version)
-  const path = join(dir, file)
+  const path = join(packages, `.${file}`)
   if (kind === 'file') await writeFile(path, text)
   else {
-    const tree = join(dir, `tree-${version}`)
+    const tree = join(packages, `.tree-${version}`)
     await mkdir(join(tree, 'bin'), { recursive: true })
     await mkdir(join(tree, 'lib', 'deep'), { recursive: true })
     await writeFile(join(tree, 'bin', 'app'), text)
@@ -73,9 +82,22 @@ async function makePackage({ dir, kind }: World, version: string): Promise<void>
     await promisify(execFile)('tar', ['-czf', path, '-C', tree, '.'])
     await rm(tree, { recursive: true })
   }
+  await rename(path, join(packages, file))
 }
 
-/** A copy of a world with hard links, times and all. */
+/** The arguments that install a record from standard input, even one that was taken back before. */
+export function installArgs({ target }: World): string[] {
+  const check = ['--check', 'test -e {}']
+  return ['install', '--to', target, '--keep', String(keep), '--again', ...check, '--quiet']
+}
+
+/** Complains when a run ended otherwise than with 0. */
+export function expectStatus(result: Run, what: string): void {
+  if (result.status !== 0)
+    throw new Error(`${what} ended with ${result.status}: ${result.stderr}${result.stdout}`)
+}
+
+/** A copy of a world, but for its packages, with hard links, times and all. */
 export async function copyWorld(world: World): Promise<World> {
   const dir = await mkdtemp(`${world.dir}-`)
   // Not Node's cp: it keeps no hard links.
@@ -85,8 +107,8 @@ export async function copyWorld(world: World): Promise<World> {
 }
 
 /** Puts a version at the target without gupper: a file, or a symlink of somebody else's to a tree. */
-export async function putByHand({ dir, kind, target }: World, version: string): Promise<void> {
-  const path = join(dir, packageFile(kind, version))
+export async function putByHand({ dir, kind, packages, target }: World, version: string): Promise<void> {
+  const path = join(packages, packageFile(kind, version))
   if (kind === 'file') {
     await copyFile(path, target)
     await chmod(target, 0o755)
@@ -98,20 +120,24 @@ export async function putByHand({ dir, kind, target }: World, version: string): 
   await symlink('.by-hand', target)
 }
 
-/** Whether a run was cut off between the beginning and the end of its switch. */
-export async function isPending({ dir }: World): Promise<boolean> {
-  const receipt = JSON.parse(await readFile(join(dir, '.gupper', 'app', 'receipt.json'), 'utf8')) as object
-  return 'pending' in receipt
+/** The version that a run which was cut off had begun to switch to, if one was. */
+export async function readPending({ dir }: World): Promise<string | undefined> {
+  const receipt = JSON.parse(await readFile(join(dir, '.gupper', 'app', 'receipt.json'), 'utf8')) as {
+    pending?: { to: string }
+    slots: { slot: string; version: string }[]
+  }
+  return receipt.slots.find(({ slot }) => slot === receipt.pending?.to)?.version
 }
 
-function packageFile(kind: Kind, version: string): string {
+/** The file name of a version's package. */
+export function packageFile(kind: Kind, version: string): string {
   return `app-${version}-any-any${kind === 'file' ? '' : '.tar.gz'}`
 }
 
 /** The line that installs a version. */
-export async function recordOf({ dir, kind }: World, version: string): Promise<string> {
+export async function recordOf({ kind, packages }: World, version: string): Promise<string> {
   const file = packageFile(kind, version)
-  const path = join(dir, file)
+  const path = join(packages, file)
   const bytes = await readFile(path)
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
   const size = bytes.length
@@ -119,15 +145,27 @@ export async function recordOf({ dir, kind }: World, version: string): Promise<s
   return `${JSON.stringify({ schema: 1, ...known, proofs: [{ by: 'digest' }] })}\n`
 }
 
+/** Ends a process with this one, however this one ends (but for kill -9). */
+export function endWithUs(child: ChildProcess): void {
+  process.on('exit', () => child.kill('SIGTERM'))
+  if (process.listenerCount('SIGTERM') === 0) process.on('SIGTERM', () => process.exit(143))
+}
+
+type Kill = number | ((kill: () => void) => void)
+
 /**
  * Runs gupper, and kills it after a while when told to.
  * @param command the words that start gupper
- * @param kill after how many ms
+ * @param kill after how many ms; or a function that gets the killer, and calls it when it likes
  */
 export function run(
   command: readonly string[],
   args: readonly string[],
-  { input = '', kill, env = {} }: { input?: string; kill?: number; env?: Record<string, string> } = {},
+  {
+    input = '',
+    kill,
+    env = {},
+  }: { input?: string; kill?: Kill; env?: Record<string, string> | undefined } = {},
 ): Promise<Run> {
   const [file = '', ...first] = command
   const began = performance.now()
@@ -137,7 +175,9 @@ export function run(
   child.stderr.on('data', (chunk: Buffer) => (out.stderr += chunk.toString()))
   child.stdin.on('error', () => undefined)
   child.stdin.end(input)
-  const timer = kill === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), kill)
+  const end = (): void => void child.kill('SIGKILL')
+  const timer = typeof kill === 'number' ? setTimeout(end, kill) : undefined
+  if (typeof kill === 'function') kill(end)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (status, signal) => {
@@ -168,14 +208,8 @@ export async function standing(world: World): Promise<string> {
   return version
 }
 
-/**
- * Complains about leftovers: more slots than are kept, temporary files, anything beside the target.
- * @param keep how many slots there may be
- */
-export async function findLeftovers(
-  { dir, kind, versions }: World,
-  keep: number,
-): Promise<string | undefined> {
+/** Complains about leftovers: more slots than are kept, temporary files, anything beside the target. */
+export async function findLeftovers({ dir, kind }: World): Promise<string | undefined> {
   const home = join(dir, '.gupper', 'app')
   const temporary = await readdir(join(home, 'tmp'))
   if (temporary.length > 0) return `temporary files: ${temporary.join(', ')}`
@@ -185,49 +219,7 @@ export async function findLeftovers(
   if (names.length > slots.length * (kind === 'tree' ? 2 : 1))
     return `too many manifests: ${names.join(', ')}`
   const beside = (await readdir(dir)).filter((name) => name !== '.by-hand')
-  if (beside.length !== versions.length + 2) return `beside the target: ${beside.join(', ')}`
+  if (beside.length !== 2) return `beside the target: ${beside.join(', ')}`
   const { size } = await stat(join(home, 'receipt.json'))
   return size > 32_768 ? `a receipt of ${size} bytes` : undefined
-}
-
-/** A process that runs the program again and again, and writes down what is not a whole version's answer. */
-export interface Reader {
-  /** Ends it. Returns how often the program ran, and what went wrong. */
-  stop(): Promise<{ reads: number; wrong: string }>
-}
-
-const loop = `
-reads=0
-trap 'echo "reads $reads"; exit 0' TERM
-while :; do
-  said=$("$0" 2>&1)
-  case "$? $said" in
-    "0 app version 1."[0-4]".0") reads=$((reads + 1)) ;;
-    *) echo "wrong: $said" ;;
-  esac
-done`
-
-/** Starts such a process; a program must stand there already. */
-export function startReader(world: World): Reader {
-  // In the time that nobody else needs.
-  const child: ChildProcess = spawn('nice', ['-n', '19', '/bin/sh', '-c', loop, world.program], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let said = ''
-  child.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
-  return {
-    async stop() {
-      child.kill('SIGTERM')
-      await ended
-      const reads = Number(/^reads (\d+)$/m.exec(said)?.[1] ?? 0)
-      return {
-        reads,
-        wrong: said
-          .split('\n')
-          .filter((line) => line.startsWith('wrong'))
-          .join('\n'),
-      }
-    },
-  }
 }
