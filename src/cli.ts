@@ -32,7 +32,7 @@ function wantsColor(): boolean {
 
 function makeContext(command: readonly string[] | undefined, Stopped: typeof StoppedClass): Context {
   return {
-    stdin: process.stdin,
+    stdin: openStdin(),
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
@@ -48,6 +48,13 @@ function makeContext(command: readonly string[] | undefined, Stopped: typeof Sto
     command,
     exec,
   }
+}
+
+// For a directory Node has an empty stream, and nobody would learn of the mistake; reading it tells.
+function openStdin(): Context['stdin'] {
+  const fs = process.getBuiltinModule('node:fs')
+  if (!fs.fstatSync(0).isDirectory()) return process.stdin
+  return fs.createReadStream('', { fd: 0, autoClose: false })
 }
 
 function watchSignals(Stopped: typeof StoppedClass): AbortSignal {

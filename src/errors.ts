@@ -109,6 +109,14 @@ const plain: Record<string, string> = {
   EXDEV: 'it is on another file system',
 }
 
+const remedies: Record<string, string> = {
+  EISDIR: 'move the directory away',
+  ENOTDIR: 'move the file away that stands where a directory should be',
+  EEXIST: 'move it away',
+  EMFILE: 'raise the limit of open files: ulimit -n',
+  EROFS: 'choose a place on another file system, or mount this one for writing',
+}
+
 /**
  * Turns a system error into one for a person; anything else is passed on as it is.
  * @param error what was thrown
@@ -120,7 +128,11 @@ export function explain(error: unknown, doing: string, reading = false): unknown
   if (error instanceof GupperError || errno === undefined) return error
   const code =
     errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : reading ? 'cannot-read' : 'cannot-write'
-  return new GupperError(code, `${doing}: ${plain[errno] ?? errno}`, { cause: error })
+  const remedy = reading && errno !== 'EMFILE' ? undefined : remedies[errno]
+  return new GupperError(code, `${doing}: ${plain[errno] ?? errno}`, {
+    cause: error,
+    ...(remedy !== undefined && { hint: remedy }),
+  })
 }
 
 /** Runs `work`; a system error it throws comes out explained (see {@link explain}). */

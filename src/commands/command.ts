@@ -1,6 +1,6 @@
 import { addAbortSignal } from 'node:stream'
 import { Command, Option, type BaseContext } from 'clipanion'
-import { GupperError } from '../errors.ts'
+import { GupperError, explain } from '../errors.ts'
 import { isMalformed, readItems, writeLine, writeText } from '../package/ndjson.ts'
 import type { Observer } from '../package/observer.ts'
 import { isFailure, toFailure, type Failure, type Item } from '../package/record.ts'
@@ -112,9 +112,13 @@ export abstract class GupperCommand extends Command<Context> {
         hint: `put a step before it, e.g.: gupper list SOURCE | gupper ${this.step}`,
       })
     const stdin = addAbortSignal(this.context.signal, this.context.stdin)
-    for await (const item of readItems(this.step, stdin as AsyncIterable<Buffer>)) {
-      if (isFailure(item) && !isMalformed(item)) this.#passed.add(item)
-      yield item
+    try {
+      for await (const item of readItems(this.step, stdin as AsyncIterable<Buffer>)) {
+        if (isFailure(item) && !isMalformed(item)) this.#passed.add(item)
+        yield item
+      }
+    } catch (error) {
+      throw explain(error, 'cannot read standard input', true)
     }
   }
 

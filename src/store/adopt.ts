@@ -15,22 +15,32 @@ import type { State } from './target.ts'
  * before gupper came, or one that was put there by hand since. The target itself is not touched.
  * @param state what stands there; the lock is held
  * @param version what it said of itself, if it did
- * @returns its slot, not yet in the receipt; undefined when nothing stands there
+ * @param placed the digest of the program that is about to take its place: the same bytes are not kept twice
+ * @returns its slot, not yet in the receipt; undefined when there is nothing to keep
  * @throws GupperError `cannot-read` (69), `cannot-write`, `no-space` (73)
  */
-export async function adopt(state: State, version: string | undefined): Promise<Slot | undefined> {
+export async function adopt(
+  state: State,
+  version: string | undefined,
+  placed?: string,
+): Promise<Slot | undefined> {
   const { home, kind, link } = state
   const known = { version: version ?? '0.0.0', activated: new Date().toISOString() }
-  if (kind === 'file') return adoptProgram(state, known)
+  if (kind === 'file') return adoptProgram(state, known, placed)
   if (kind !== 'link' || link === undefined) return undefined
   if (link.startsWith(linksOf(home))) return adoptTree(home, link)
   return { slot: `link-${digestOf(link).slice(7, 15)}`, kind: 'link', ...known, link }
 }
 
-async function adoptProgram(state: State, known: Pick<Slot, 'version' | 'activated'>): Promise<Slot> {
+async function adoptProgram(
+  state: State,
+  known: Pick<Slot, 'version' | 'activated'>,
+  placed: string | undefined,
+): Promise<Slot | undefined> {
   const { home, receipt } = state
   return explaining(`cannot keep ${home.target}`, async () => {
     const content = await measure(home.target)
+    if (content.digest === placed) return undefined
     const slot: Slot = {
       slot: nameSlot(receipt, known.version, content.digest),
       kind: 'file',

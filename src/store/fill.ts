@@ -126,6 +126,7 @@ async function moveProgram(home: Home, receipt: Receipt, known: Known, staged: s
 async function moveTree(home: Home, receipt: Receipt, known: Known, staged: string): Promise<Slot> {
   const { listTree } = await import('./tree.ts')
   const { syncTree } = await import('./archive.ts')
+  await chmod(staged, 0o755)
   await syncTree(staged)
   const { manifest, size } = await listTree(staged)
   const slot = nameSlot(receipt, known.version, known.digest ?? digestOf(manifest))

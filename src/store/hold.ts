@@ -1,4 +1,4 @@
-import { access, constants, lstat, mkdir, realpath, stat } from 'node:fs/promises'
+import { access, chmod, constants, lstat, realpath, stat } from 'node:fs/promises'
 import { dirname, sep } from 'node:path'
 import { getuid } from 'node:process'
 import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
@@ -7,6 +7,7 @@ import { readReceipt } from './receipt.ts'
 import { settle, type Finished } from './settle.ts'
 import { sweep, type Home } from './slots.ts'
 import { readState, type Standing, type State } from './target.ts'
+import { makeDirectory } from './durable.ts'
 
 /** How to get hold of a target. */
 export interface HoldOptions {
@@ -32,8 +33,7 @@ export async function holdTarget<T>(
 ): Promise<T> {
   const { target } = home
   await explaining(`cannot write beside ${target}`, async () => {
-    await mkdir(home.temporary, { recursive: true })
-    await mkdir(home.slots, { recursive: true })
+    await makeHome(home)
     await access(dirname(target), constants.W_OK | constants.X_OK)
     await checkOwners(home)
   })
@@ -55,6 +55,15 @@ export async function holdTarget<T>(
       throw error
     }
   })
+}
+
+/** Whoever may run what is at the target must be able to follow its link here, whatever the umask of this process is. */
+async function makeHome(home: Home): Promise<void> {
+  const made = await makeDirectory(home.slots)
+  if (made !== undefined)
+    for (const path of [dirname(home.root), home.root, home.slots])
+      if (path.startsWith(made)) await chmod(path, 0o755)
+  await makeDirectory(home.temporary)
 }
 
 /** In a directory where anybody may write (/tmp), somebody else could have made ours first, and swap what is in it. */

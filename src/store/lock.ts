@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DatabaseSync } from 'node:sqlite'
 import { GupperError, explaining } from '../errors.ts'
 import type { Observer } from '../package/observer.ts'
+import { makeDirectory } from './durable.ts'
 
 /** How to wait for a lock. */
 export interface LockOptions {
@@ -39,7 +39,7 @@ export async function withLock<T>(path: string, options: LockOptions, work: () =
 async function acquire(path: string, options: LockOptions): Promise<DatabaseSync> {
   const { what, wait = 30_000, signal, observer } = options
   signal?.throwIfAborted()
-  await explaining(`cannot lock ${what}`, () => mkdir(dirname(path), { recursive: true }))
+  await explaining(`cannot lock ${what} with ${path}`, () => makeDirectory(dirname(path)))
   const deadline = performance.now() + wait
   for (let pause = 4, told = false; ; pause = Math.min(pause * 2, 250)) {
     const database = await attempt(path, what)

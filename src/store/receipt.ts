@@ -53,8 +53,9 @@ const reserved = 128 * 1024
 
 /**
  * Reads what is known of a target.
- * @returns an empty receipt when there is none, or when it is not one (nothing of ours writes half a file)
- * @throws GupperError `cannot-read` (69); `config` (78) when a newer gupper wrote it
+ * @returns an empty receipt when there is none
+ * @throws GupperError `cannot-read` (69); `damaged` (65) when it is not one, since taking it for none would delete all kept
+ * versions (nothing of ours writes half a file); `config` (78) when a newer gupper wrote it
  */
 export async function readReceipt(home: Home): Promise<Receipt> {
   let text: string
@@ -64,7 +65,11 @@ export async function readReceipt(home: Home): Promise<Receipt> {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return emptyReceipt()
     throw explain(error, `cannot read ${home.receipt}`, true)
   }
-  return parseReceipt(text, home.receipt) ?? emptyReceipt()
+  const receipt = parseReceipt(text, home.receipt)
+  if (receipt !== undefined) return receipt
+  throw new GupperError('damaged', `${home.receipt} is not what gupper wrote`, {
+    hint: `restore it from a backup, or move it away: then what stands at ${home.target} stays, but what came before it is forgotten`,
+  })
 }
 
 function emptyReceipt(): Receipt {

@@ -38,7 +38,7 @@ export async function replace(
   if (options.check !== undefined) await check(home, receipt, slot, { ...options, check: options.check })
   signal?.throwIfAborted()
 
-  const previous = current ?? (await adopt(state, seen.version))
+  const previous = current ?? (await adopt(state, seen.version, slot.content?.digest))
   if (again === true) forgive(receipt, slot.digest)
   remember(receipt, previous)
   remember(receipt, slot)

@@ -103,6 +103,15 @@ describe('a single program', () => {
     expect(await readFile(app, 'utf8')).toBe(programText('0.9.0'))
   })
 
+  test('that was there before gupper came and is the very package is taken over', async () => {
+    const record = await makeRaw(dir, '1.0.0')
+    await writeProgram(app, '1.0.0')
+    expect(await changes(record)).toMatchObject({ changed: true, previous: '1.0.0' })
+    expect(await say(app)).toBe('app version 1.0.0')
+    expect(await changes(record)).toEqual({ path: app, changed: false })
+    expect(await slots()).toHaveLength(1)
+  })
+
   test('that was there and has other names is kept as a copy, so that writing to those does not reach it', async () => {
     const build = await writeProgram(join(dir, 'build'), '0.9.0')
     await mkdir(join(dir, 'bin'))

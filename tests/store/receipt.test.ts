@@ -55,9 +55,9 @@ test.each([
   ['a slot that leads elsewhere', JSON.stringify(receiptOf({ ...slot('1.0.0'), slot: '../../../etc' }))],
   ['a slot of no version', JSON.stringify(receiptOf({ ...slot('1.0.0'), version: 'newest' }))],
   ['a slot that is none', '{"schema":1,"slots":[null],"rejected":[]}'],
-])('a receipt that is %s counts as none', async (_, text) => {
+])('a receipt that is %s is refused: taken for none, it would cost all kept versions', async (_, text) => {
   await writeFile(home.receipt, text)
-  expect(await readReceipt(home)).toEqual(receiptOf())
+  await expect(readReceipt(home)).rejects.toMatchObject({ code: 'damaged', exit: 65 })
 })
 
 test('a receipt of a newer gupper is refused', async () => {

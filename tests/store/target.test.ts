@@ -140,11 +140,11 @@ test('a directory is refused with the remedy', async () => {
   })
 })
 
-test('a receipt that is not one counts as none; one of a newer gupper is refused', async () => {
+test('a receipt that is not one is refused, and so is one of a newer gupper', async () => {
   const path = join(dir, 'app')
   await link(await lay(path, program('0.0.1'), '2.0.0'), path)
   await writeFile(homeOf(path).receipt, '{"schema":1,"slots":[{"slot":"../../x"}],"rejected":[]}')
-  expect((await describeTarget(path, { env })).version).toBe('0.0.1')
+  await expect(describeTarget(path, { env })).rejects.toMatchObject({ code: 'damaged' })
   await writeFile(homeOf(path).receipt, '{"schema":2}')
   await expect(describeTarget(path, { env })).rejects.toMatchObject({ code: 'config' })
 })
