@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { appendFile, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { appendFile, open, readFile, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Observer } from '../package/observer.ts'
+import { makeDirectory } from '../store/durable.ts'
 
 const form = /^(\d+:\d+:\d+:-?\d+:-?\d+) ([0-9a-f]{64})$/
 const writeAfter = 1000 // ms in which digests are gathered for one append
@@ -78,7 +79,7 @@ export class DigestCache {
   async #write(work: () => Promise<void>): Promise<void> {
     this.#writing = this.#writing.then(async () => {
       try {
-        await mkdir(join(this.#path ?? '', '..'), { recursive: true, mode: 0o700 })
+        await makeDirectory(join(this.#path ?? '', '..'), 0o700)
         await work()
       } catch (error) {
         this.#observer.debug(`digests are not kept for the next start: ${String(error)}`)

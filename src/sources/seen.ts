@@ -1,8 +1,8 @@
-import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises'
+import { open, readFile, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { explaining } from '../errors.ts'
 import type { PackageRecord } from '../package/record.ts'
-import { writeDurably } from '../store/durable.ts'
+import { makeDirectory, writeDurably } from '../store/durable.ts'
 
 /** Which packages a watch has written already. */
 export interface Seen {
@@ -38,7 +38,7 @@ const most = 200_000 // keys that are kept; older ones are forgotten when the fi
  */
 export async function openSeen(file: string): Promise<Seen> {
   return explaining(`cannot write ${file}`, async () => {
-    await mkdir(path.dirname(file), { recursive: true })
+    await makeDirectory(path.dirname(file))
     const text = await readFile(file, 'utf8').catch(() => '')
     const whole = text.slice(0, text.lastIndexOf('\n') + 1)
     const lines = whole.split('\n').slice(0, -1)

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises'
+import { copyFile, open, rename, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { GupperError, explaining } from '../errors.ts'
 import { isSafeName } from '../package/filename.ts'
-import { syncDirectory } from './durable.ts'
+import { makeDirectory, syncDirectory } from './durable.ts'
 
 /**
  * Copies a file into a directory under a name, whole or not at all; where the file system can, the bytes are shared.
@@ -18,7 +18,7 @@ export async function deliver(from: string, directory: string, name: string): Pr
   const short = createHash('sha256').update(name).digest('hex').slice(0, 16)
   const temporary = join(directory, `.gupper-${short}`)
   await explaining(`cannot write ${target}`, async () => {
-    await mkdir(directory, { recursive: true })
+    await makeDirectory(directory)
     await rm(temporary, { force: true })
     try {
       await copyFile(from, temporary, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)

@@ -1,5 +1,5 @@
-import { open, rename } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { mkdir, open, rename, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { errnoOf, explaining } from '../errors.ts'
 
 /** Brings a directory's entries to the disk, where the file system can. */
@@ -13,6 +13,31 @@ export async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close()
   }
+}
+
+/**
+ * Makes a directory and those above it. Node's own recursive mkdir never ends where the system says that a directory
+ * cannot be made because it is not there (/proc).
+ * @param mode of those that are made
+ * @returns the topmost one that was made, if any
+ * @throws the system's error
+ */
+export async function makeDirectory(path: string, mode = 0o777): Promise<string | undefined> {
+  const place = resolve(path)
+  try {
+    await mkdir(place, { mode })
+    return place
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST' && (await stat(place)).isDirectory()) return undefined
+    if (errnoOf(error) !== 'ENOENT' || dirname(place) === place) throw error
+  }
+  const above = await makeDirectory(dirname(place), mode)
+  try {
+    await mkdir(place, { mode })
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error
+  }
+  return above ?? place
 }
 
 /** Brings a file's bytes to the disk. */

@@ -1,4 +1,4 @@
-import { link, lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { link, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
@@ -11,7 +11,7 @@ import { parseVersion } from '../package/version.ts'
 import { inspect } from './archive.ts'
 import { makeArchive } from './archive-make.ts'
 import { copyHashed } from './copy.ts'
-import { syncDirectory } from './durable.ts'
+import { makeDirectory, syncDirectory } from './durable.ts'
 import { sweep, temporaryName } from './pack-leftovers.ts'
 import { collectFile, collectTree } from './pack-tree.ts'
 
@@ -61,7 +61,7 @@ export async function packPackage(input: string, options: PackOptions): Promise<
   const file = formatFileName(parts)
 
   const into = resolve(options.into)
-  await explaining(`cannot write ${into}`, () => mkdir(into, { recursive: true }))
+  await explaining(`cannot write ${into}`, () => makeDirectory(into))
   if (found.isDirectory()) await refuseInside(into, source)
   await explaining(`cannot write ${into}`, () => sweep(into))
 

@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, rename, stat } from 'node:fs/promises'
+import { readdir, readFile, rename, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { errnoOf, explain } from '../errors.ts'
 import { digestOf, hashFile } from '../package/digest.ts'
 import type { Receipt, Slot } from './receipt.ts'
 import { remove } from './remove.ts'
+import { makeDirectory } from './durable.ts'
 
 /** Where a target's versions are kept: DIR/.gupper/NAME/ beside DIR/NAME, so that links and renames are atomic. */
 export interface Home {
@@ -102,8 +103,8 @@ export async function removeSlot(home: Home, slot: string): Promise<void> {
  * @param link what the symlink at the target says, if one stands there: what it leads to is never deleted
  */
 export async function sweep(home: Home, receipt: Receipt, link: string | undefined): Promise<void> {
-  await mkdir(home.temporary, { recursive: true })
-  await mkdir(home.slots, { recursive: true })
+  await makeDirectory(home.temporary)
+  await makeDirectory(home.slots)
   for (const name of await readdir(home.temporary)) await remove(join(home.temporary, name))
   const known = new Set(receipt.slots.flatMap(({ slot }) => [slot, `${slot}.manifest`]))
   for (const name of await readdir(home.slots)) {
