@@ -53,6 +53,7 @@ export class Watcher {
   /** Reads it if it is due; while it is away, what it had before stays. */
   async refresh(filter: Filter, now: number): Promise<void> {
     if (this.#due > now) return
+    this.#due = Infinity
     if (!this.#asked && this.#rhythm.next === undefined) await this.#listen()
     try {
       const found = await this.source.read(filter)
@@ -63,7 +64,8 @@ export class Watcher {
       this.#signal.throwIfAborted()
       this.#note(error)
     }
-    this.#due = performance.now() + this.#pause()
+    // What was pushed during the read may have come too late for it: then it is due again at once.
+    this.#due = Math.min(this.#due, performance.now() + this.#pause())
   }
 
   #note(error: unknown): void {

@@ -161,7 +161,8 @@ export async function* pruneCache(cacheDir: string, options: PruneOptions): Asyn
   blobs.sort((a, b) => (a.used < b.used ? -1 : 1))
   let total = blobs.reduce((sum, { size }) => sum + size, 0)
   for (const entry of blobs) {
-    const age = Date.now() - Date.parse(entry.used)
+    // What was used in the future was used before the clock was set back.
+    const age = Math.abs(Date.now() - Date.parse(entry.used))
     const old = options.olderThan !== undefined && age > options.olderThan
     const large = options.maxSize !== undefined && total > options.maxSize
     if (!(old || large) || age < fresh) continue

@@ -102,6 +102,11 @@ test('prune removes what was not used for long, and nothing when not told to', a
   expect(await digests(pruneCache(cacheDir, { olderThan: 40 * 3_600_000 }))).toEqual([old.digest])
 })
 
+test('prune removes what was used in a future that the clock was set back from', async () => {
+  const ahead = await put(Buffer.from('ahead'), -1000)
+  expect(await digests(pruneCache(cacheDir, { olderThan: 40 * 3_600_000 }))).toEqual([ahead.digest])
+})
+
 test('prune leaves what was used a moment ago: the next step of a pipe may be about to open it', async () => {
   await put(Buffer.from('now'), 0)
   expect(await digests(pruneCache(cacheDir, { maxSize: 0, olderThan: 0 }))).toEqual([])
