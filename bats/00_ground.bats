@@ -96,6 +96,11 @@ record() { printf '{"schema":1,"name":"%s","version":"%s","os":"any","arch":"any
   assert_output_has '"name":"b"'
 }
 
+@test "a record nested so deeply that it could not be written again is 65, by number" {
+  run_sh 65 "$(declare -f record); { record a 1.0.0 | sed 's/}\$/,\"x\":/' | tr -d '\\n'; head -c 100000 /dev/zero | tr '\\0' '['; head -c 100000 /dev/zero | tr '\\0' ']'; echo '}'; } | gupper select"
+  assert_stderr_has "line 1: nested too deeply"
+}
+
 @test "a closed pipe ends a step quietly with 0" {
   record a 1.0.0 >one
   for _ in $(seq 15); do cat one one >two && mv two one; done

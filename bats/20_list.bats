@@ -73,6 +73,9 @@ gupper_platform() { make_package probe 0.0.1 | field .file | sed 's/^app-0.0.1-/
   [ "$(versions)" = "1.9.0 " ]
   run_gupper list pkgs --newer-than ./missing
   [ "$(versions)" = "1.9.0 " ]
+  run_gupper 64 list pkgs --newer-than 1.2.x
+  assert_stderr_has "neither a version nor a program"
+  run_gupper 64 list pkgs --newer-than /dev/null
 }
 
 @test "--probe asks executables for their version, with --version or -version" {

@@ -327,3 +327,12 @@ slots() { find .gupper/app/slots -mindepth 1 -maxdepth 1 | wc -l; }
   [ -z "$stderr" ]
   assert_version ./app 1.0.0
 }
+
+@test "an empty --check, which would check nothing, is 64; one that deletes what it checks has failed" {
+  make_package pkgs 1.0.0 | gupper fetch >record
+  run_sh 64 'gupper install --to ./target --check "" <record'
+  assert_stderr_has "--check is empty"
+  run_sh 65 'gupper install --to ./target --check "rm -rf {}" <record'
+  assert_stderr_has "changed the program"
+  [ ! -e target ]
+}

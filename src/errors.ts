@@ -52,7 +52,7 @@ const table = {
   untrusted: { exit: 77, hint: 'do not run it; ask its publisher' },
   unproven: {
     exit: 77,
-    hint: 'prove it with `gupper fetch` or `gupper verify` first, or accept it: --require none',
+    hint: 'prove it: gupper verify --checksums FILE or --minisign KEY; or accept it unproven: --require none',
   },
   config: { exit: 78, hint: 'correct the configuration, then run the same command again' },
 } as const satisfies Record<string, { exit: number; hint: string }>

@@ -1,4 +1,7 @@
+import { stat } from 'node:fs/promises'
+import path from 'node:path'
 import { Option } from 'clipanion'
+import { GupperError } from '../errors.ts'
 import { newerThan as findNewer } from '../store/newer.ts'
 import { readFilter, type Filter } from '../package/filter.ts'
 import { parseVersion } from '../package/version.ts'
@@ -27,7 +30,18 @@ export abstract class FilterCommand extends GupperCommand {
     if (newerThan === undefined) return plain
     const version = parseVersion(newerThan)
     if (version !== undefined) return { ...plain, newerThan: version }
-    const { env, signal } = this.context
+    const { cwd, env, signal } = this.context
+    await checkPlace(newerThan, cwd)
     return findNewer(newerThan, plain, { env, signal, observer: this.observer })
   }
+}
+
+// A version with a slip of the pen must not be taken for a program that is not installed yet.
+async function checkPlace(word: string, cwd: string): Promise<void> {
+  const found = await stat(path.resolve(cwd, word)).catch(() => undefined)
+  const strange = found && !found.isFile() && !found.isDirectory()
+  if (word === '' || strange || (!found && /^v?\d[^/]*$/.test(word)))
+    throw new GupperError('usage', `--newer-than: "${word}" is neither a version nor a program`, {
+      hint: 'write e.g. 1.9.2, or the path of a program: ./app',
+    })
 }

@@ -12,7 +12,9 @@ class InstallCommand extends InstallFlags(RequireFlags(GupperCommand)) {
       'What is placed is hashed once more while it is written; the new version is complete on disk, and has passed --check, ' +
       'before it goes live. The versions before it are kept beside the target in .gupper/, for gupper rollback. An ' +
       'archive becomes a symlink to its tree, which is swapped; with --pick one of its files becomes a plain program. ' +
-      'With a slash at the end of PATH each record goes to DIR/NAME.',
+      'With a slash at the end of PATH each record goes to DIR/NAME. --require believes the proofs that its records ' +
+      'carry: let `gupper verify` be the step before it. A check is ended with all that it started, but for what has ' +
+      'made itself a session of its own (setsid).',
     examples: [
       ['The newest there is', 'gupper list http://repo:8080 | gupper fetch | gupper install --to ./app'],
       [

@@ -79,6 +79,8 @@ async function runVerb(verb: Verb, argv: readonly string[], world: World): Promi
 function firstLine(message: string): string {
   const plain = message.replace(/\u001b\[[0-9;]*m/g, '')
   const [line = ''] = plain.split(/\.?\n/)
+  // It knows the verb, whatever it says: this is an argument that the verb does not take.
+  if (/^command not found/i.test(line)) return 'an argument that is not taken here'
   return line.charAt(0).toLowerCase() + line.slice(1)
 }
 

@@ -47,6 +47,7 @@ export function FetchFlags<B extends Base<GupperCommand & HasToken>>(Base: B) {
     protected async fetchOptions(): Promise<FetchOptions> {
       const { cwd, env, signal } = this.context
       const tokenFile = this.tokenPath()
+      if (this.into === '') throw new GupperError('usage', '--into is empty', { hint: 'name a directory' })
       return {
         cwd,
         env,
@@ -134,6 +135,10 @@ export function InstallFlags<B extends Base<GupperCommand & HasRequire>>(Base: B
       const { cwd, env, signal } = this.context
       if (to === undefined || to === '')
         throw new GupperError('usage', 'no target is given', { hint: 'say where: --to PATH' })
+      if (check === '')
+        throw new GupperError('usage', '--check is empty, which would check nothing', {
+          hint: 'leave it out, or give a command',
+        })
       const keep = parseCount(this.keep, '--keep')
       const require = this.require === undefined ? undefined : parseRequire(this.require)
       const checkDeadline = parseDuration(this.checkDeadline, '--check-deadline')

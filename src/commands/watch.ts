@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
+import { collectGarbage } from '../net/garbage.ts'
 import { parseCount, parseDuration } from '../package/duration.ts'
 import { parseVersion } from '../package/version.ts'
 import { openSeen } from '../sources/seen.ts'
@@ -59,6 +60,8 @@ class WatchCommand extends SourceCommand {
       every: Math.max(100, parseDuration(this.every, '--every')),
       next: this.cron === undefined ? undefined : await readCron(this.cron),
       filter: () => this.filter(),
+      // What it took to start is held by nobody now, and may lie about for weeks.
+      rest: () => collectGarbage(true),
       ...(this.count !== undefined && { count: parseCount(this.count, '--count') }),
     }
     const look = this.once ? watchOnce : watch

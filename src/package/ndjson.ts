@@ -87,13 +87,33 @@ export function isMalformed(failure: Failure): boolean {
   return malformed.has(failure)
 }
 
-function parseJson(text: string): unknown {
+const deepest = 200 // brackets in brackets; records have about four
+
+/**
+ * Reads one line of JSON.
+ * @throws GupperError `bad-record` when it is none, or nested so deeply that writing it again would overflow the stack
+ */
+export function parseJson(text: string): unknown {
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch {
     const start = text.length > 60 ? `${text.slice(0, 60).replace(/[\ud800-\udbff]$/, '')}…` : text
     throw new GupperError('bad-record', `not JSON: ${start}`)
   }
+  if (text.length > 2 * deepest && isDeep(value)) throw new GupperError('bad-record', 'nested too deeply')
+  return value
+}
+
+function isDeep(value: unknown): boolean {
+  let level = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > deepest) return true
+    level = level.flatMap((item) =>
+      typeof item === 'object' && item !== null ? (Object.values(item) as unknown[]) : [],
+    )
+  }
+  return false
 }
 
 /**

@@ -5,7 +5,7 @@ import { parseFileName } from '../package/filename.ts'
 import { formatFilter } from '../package/filter.ts'
 import { silent } from '../package/observer.ts'
 import { isFailure, parseItem, type PackageRecord } from '../package/record.ts'
-import { readLines } from '../package/ndjson.ts'
+import { parseJson, readLines } from '../package/ndjson.ts'
 import type { Source, SourceOptions } from './source.ts'
 
 const maxList = 128 << 20 // bytes; 100,000 packages are about 40 MB of records
@@ -69,7 +69,7 @@ async function readList(body: Buffer, base: URL, warn: (message: string) => void
   for await (const { number, text, complaint } of readLines([body] as unknown as AsyncIterable<Buffer>)) {
     try {
       if (text === undefined) throw new Error(complaint)
-      const item = parseItem(JSON.parse(text))
+      const item = parseItem(parseJson(text))
       if (isFailure(item)) throw new Error(item.error.message)
       records.push(adopt(item, base))
     } catch (thrown) {

@@ -21,7 +21,9 @@ export async function openSources(
 ): Promise<(Source | { url: string; reason: unknown })[]> {
   const { probe = [], filter, cwd } = options
   if (addresses.length + probe.length === 0)
-    throw new GupperError('usage', 'no source is given', { hint: 'e.g.: gupper list http://repo:8080' })
+    throw new GupperError('usage', 'no source is given', {
+      hint: 'name one, e.g. http://repo:8080 or ./packages',
+    })
   const [only, more] = filter?.names ?? []
   const name = more === undefined ? only : undefined
   const opening = [

@@ -16,6 +16,8 @@ export interface WatchOptions extends Omit<ListOptions, 'filter'>, Rhythm {
   remind?: number
   /** End after so many records. */
   count?: number
+  /** Called once, when there is nothing to do for the first time. */
+  rest?: () => void
   signal: AbortSignal
 }
 
@@ -39,6 +41,7 @@ export async function* watch(addresses: readonly string[], options: WatchOptions
   }
   const reminders = createReminders(options.remind ?? 0)
   let written = 0
+  let { rest } = options
   try {
     while (watchers.length > 0 && !signal.aborted) {
       const filter = await options.filter()
@@ -56,6 +59,8 @@ export async function* watch(addresses: readonly string[], options: WatchOptions
         reminders.set(record)
         if (++written >= count) return
       }
+      rest?.()
+      rest = undefined
       await alarm.wait(Math.min(...watchers.map((watcher) => watcher.dueIn(performance.now()))))
     }
     signal.throwIfAborted()

@@ -28,7 +28,10 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<string 
     await mkdir(place, { mode })
     return place
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST' && (await stat(place)).isDirectory()) return undefined
+    if (errnoOf(error) === 'EEXIST') {
+      if ((await stat(place)).isDirectory()) return undefined
+      throw Object.assign(new Error(`${place} is not a directory`), { code: 'ENOTDIR' })
+    }
     if (errnoOf(error) !== 'ENOENT' || dirname(place) === place) throw error
   }
   const above = await makeDirectory(dirname(place), mode)

@@ -152,7 +152,9 @@ export async function measure(path: string, digest?: string): Promise<NonNullabl
 
 /** Whether a program's file is as it was measured; trees are not looked at. */
 export async function isUntouched(home: Home, slot: Slot): Promise<boolean> {
-  const { size, mtimeNs } = await stat(contentOf(home, slot), { bigint: true })
+  const found = await stat(contentOf(home, slot), { bigint: true }).catch(() => undefined)
+  if (found === undefined) return false
+  const { size, mtimeNs } = found
   return (
     slot.kind !== 'file' || (Number(size) === slot.content?.size && String(mtimeNs) === slot.content.mtime)
   )

@@ -103,13 +103,13 @@ async function check(
   reject(receipt, slot, 'check-failed')
   await drop(home, receipt, slot)
   await writeReceipt(home, receipt)
-  throw new GupperError('check-failed', `the check of ${slot.name ?? ''} ${slot.version} ${reason}`)
+  throw new GupperError('check-failed', `the check of ${slot.name ?? ''} ${slot.version} failed: ${reason}`)
 }
 
 async function findChange(home: Home, slot: Slot): Promise<string | undefined> {
-  return (await isUntouched(home, slot)) ? undefined : 'changed the program'
+  return (await isUntouched(home, slot)) ? undefined : 'it changed the program'
 }
 
 function quote(output: string): string {
-  return output === '' ? '' : `; the last it said: ${output}`
+  return output === '' ? '' : `; the last it said: ${output.split('\n').slice(-5).join('\n')}`
 }

@@ -25,7 +25,7 @@ describe('making a directory', () => {
 
   it('fails where a file is in the way', async () => {
     await writeFile(path.join(dir, 'file'), '')
-    await expect(makeDirectory(path.join(dir, 'file'))).rejects.toMatchObject({ code: 'EEXIST' })
+    await expect(makeDirectory(path.join(dir, 'file'))).rejects.toMatchObject({ code: 'ENOTDIR' })
     await expect(makeDirectory(path.join(dir, 'file/below'))).rejects.toMatchObject({ code: 'ENOTDIR' })
   })
 

@@ -307,14 +307,14 @@ describe('a check', () => {
   test.each([
     ['fails', 'echo it is broken >&2; exit 3', 'exited with 3; the last it said: it is broken'],
     ['hangs', 'exec sleep 1000', 'did not end within 200 ms'],
-    ['writes to the program', 'echo more >> {}', 'changed the program'],
+    ['writes to the program', 'echo more >> {}', 'it changed the program'],
   ])('that %s leaves the old one, and the build is held back', async (_, check, reason) => {
     await changes(await makeRaw(dir, '1.0.0'))
     const record = await makeRaw(dir, '1.1.0')
     expect(await changes(record, { check, checkDeadline: 200 })).toMatchObject({
       code: 'check-failed',
       exit: 65,
-      message: `the check of app 1.1.0 ${reason}`,
+      message: `the check of app 1.1.0 failed: ${reason}`,
     })
     expect(await say(app)).toBe('app version 1.0.0')
     expect(await slots()).toHaveLength(1)
