@@ -57,7 +57,13 @@ child.on('close', (status) => {
 })
 
 // What verbs write that is data and neither a record nor a failure, told by the fields it must have.
-const others = [['listening'], ['digest', 'path'], ['exit', 'meaning'], ['time', 'level', 'message']]
+const others = [
+  ['listening'],
+  ['digest', 'path'],
+  ['size', 'path', 'used'],
+  ['exit', 'meaning'],
+  ['time', 'level', 'message'],
+]
 
 function checkOutputs(): { lines: number; wrong: string[] } {
   const schema = readFileSync(path.join(root, 'src/package/record.schema.json'), 'utf8')

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { isMalformed, maxLine, readItems, readLines, writeLine, writeText } from '../../src/package/ndjson.ts'
-import { isFailure, type Failure } from '../../src/package/record.ts'
+import { type Failure } from '../../src/package/record.ts'
 import { createRandom } from './random.ts'
 
 const record = { schema: 1, name: 'app', version: '1.0.0', os: 'linux', arch: 'amd64', file: 'app' }
