@@ -55,7 +55,9 @@ export async function buildProgram(root: string, outdir: string): Promise<void> 
       outdir: path.join(outdir, 'vendor'),
       entryPoints: Object.fromEntries(apart.map((name) => [name, name])),
       splitting: true,
-      plugins: [builtins()],
+      // For a Node that has no streams of the web: ours has.
+      external: ['web-streams-polyfill/*'],
+      plugins: [builtins(['node:https', 'node:zlib'])],
     }),
   ])
 }
@@ -125,8 +127,9 @@ const seldom: Record<string, readonly string[]> = {
 /**
  * Takes Node's own modules by process.getBuiltinModule, when the module that imports them runs. An import statement
  * would load all of them at start, and calls every getter of each: of node:http that is the whole of undici.
+ * @param whole modules of which only the default is imported, to be loaded when something of it is asked for
  */
-function builtins(): Plugin {
+function builtins(whole: readonly string[] = []): Plugin {
   const own = new Set(builtinModules.map((name) => name.replace(/^node:/, '')))
   return {
     name: 'builtins',
@@ -135,13 +138,19 @@ function builtins(): Plugin {
         const name = path.replace(/^node:/, '')
         return own.has(name) ? { path: `node:${name}`, namespace: 'builtin', sideEffects: false } : undefined
       })
-      bundle.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({ contents: standIn(path) }))
+      bundle.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+        contents: whole.includes(path) ? asked(path) : standIn(path),
+      }))
     },
   }
 }
 
+const loading = (name: string): string => `process.getBuiltinModule(${JSON.stringify(name)})`
+
+const asked = (name: string): string => `export default new Proxy({},{get:(_,key)=>${loading(name)}[key]})`
+
 function standIn(name: string): string {
-  const load = `process.getBuiltinModule(${JSON.stringify(name)})`
+  const load = loading(name)
   const functions = seldom[name]
   if (functions)
     return functions.map((called) => `export const ${called}=(...a)=>${load}.${called}(...a);`).join('\n')
