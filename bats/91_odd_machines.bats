@@ -4,12 +4,14 @@
 load helpers
 
 MOUNTED=()
+OPEN=
 setup() { common_setup; }
 teardown() {
   local failed=0 place
   common_teardown || failed=1
   cd "$BATS_TEST_TMPDIR" || failed=1
   for place in "${MOUNTED[@]}"; do umount "$place" || failed=1; done
+  [ -z "$OPEN" ] || rm -rf "$OPEN"
   return "$failed"
 }
 
@@ -45,7 +47,7 @@ as_plain() {
   run -"$1" --separate-stderr with_deadline "${plain[@]}" "${@:2}"
 }
 
-# refuses STATUS WORD: what the last command was: this status, this word in its message, no trace, and no hint to nowhere.
+# refused STATUS WORDS: that is how the last command ended; these words are in its message, with a hint and no trace.
 refused() {
   [ "$status" -eq "$1" ] || return 1
   assert_stderr_has "$2"
@@ -186,7 +188,7 @@ lists() { [ "$(gupper list "$1" | field .version)" = "$2" ]; }
   says opt/app 1.1.0
 }
 
-@test "a package that may not be read: 69 where it is asked for, and serve goes on with the others" {
+@test "a package that may not be read: 69 where it is asked for; the others are listed" {
   app 1.0.0
   app 1.1.0
   fetched 1.1.0 >line
@@ -210,10 +212,8 @@ lists() { [ "$(gupper list "$1" | field .version)" = "$2" ]; }
     mkdir -p "$cache/$place"
     run_gupper 73 fetch <served
     refused 73 "$cache/$place"
-    rmdir "$cache/$place"
+    rm -r "$cache"
   done
-  rm -r cache
-  mkdir cache
   touch cache/gupper
   run_gupper 73 fetch <served
   refused 73 "$cache/locks"
@@ -318,19 +318,25 @@ lists() { [ "$(gupper list "$1" | field .version)" = "$2" ]; }
 @test "another user without a home: works where the user may write, else 73" {
   [ "$(id -u)" = 0 ] || skip 'only root can become another user'
   need setpriv
+  # The directory of the tests is closed to other users.
+  OPEN=$(mktemp -d)
+  chmod 755 "$OPEN"
+  cd "$OPEN"
   app 1.0.0
   served
   mkdir own
   chown 65534:65534 own
-  chmod 755 "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR/work"
-  local nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups env -u XDG_CACHE_HOME -u XDG_STATE_HOME -u NODE_COMPILE_CACHE HOME=/nonexistent)
-  "${nobody[@]}" test -r pkgs -a -x "$ROOT/bin/gupper.js" -a -x own || skip 'another user cannot reach the tests'
-  run -0 --separate-stderr "${nobody[@]}" gupper update pkgs --to own/app
+  local node nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups env -u XDG_CACHE_HOME -u XDG_STATE_HOME -u NODE_COMPILE_CACHE HOME=/nonexistent)
+  node=$(node -p process.execPath)
+  "${nobody[@]}" test -r "$ROOT/bin/gupper.js" -a -x "$node" || skip 'another user cannot reach the program'
+  nobody+=("$node" "$ROOT/bin/gupper.js")
+  run -0 --separate-stderr "${nobody[@]}" update pkgs --to own/app
   says own/app 1.0.0
-  run -73 --separate-stderr "${nobody[@]}" gupper update "$SERVER_URL" --to own/other
+  run -73 --separate-stderr "${nobody[@]}" update "$SERVER_URL" --to own/other
   refused 73 /nonexistent
-  run -73 --separate-stderr "${nobody[@]}" gupper update pkgs --to app
-  run -0 --separate-stderr "${nobody[@]}" env XDG_CACHE_HOME="$PWD/own/cache" gupper update "$SERVER_URL" --to own/other
+  run -73 --separate-stderr "${nobody[@]}" update pkgs --to app
+  refused 73 'permission denied'
+  run -0 --separate-stderr "${nobody[@]:0:4}" env -u NODE_COMPILE_CACHE XDG_CACHE_HOME="$OPEN/own/cache" "${nobody[@]: -2}" update "$SERVER_URL" --to own/other
   says own/other 1.0.0
 }
 
@@ -354,11 +360,11 @@ lists() { [ "$(gupper list "$1" | field .version)" = "$2" ]; }
   app 1.0.0
   app 1.1.0
   local name
-  for name in 'a b' "it's \"quoted\"" $'two\nlines' 'größe-名前' '-dash' '%41 #?&' '*' '$(id)'; do
+  for name in 'a b' "it's \"quoted\"" $'two\nlines' 'größe-名前' '-dash' '%41 #?& * $(id)'; do
     mkdir "dir $name"
     cp -r pkgs "dir $name/$name"
     cd "./dir $name"
-    start_server "./$name"
+    start_server "./$name" --settle 100ms
     XDG_CACHE_HOME="$PWD/cache $name" run_gupper update "$SERVER_URL" --to "./to $name" --range 1.0.0
     says "./to $name" 1.0.0
     run_gupper update "./$name" --to "./to $name" --check '{} --version | grep -q 1.1.0'
