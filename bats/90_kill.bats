@@ -19,7 +19,7 @@ both() {
   [ "$first" -eq 0 ] && [ "$second" -eq 0 ]
 }
 
-@test "install and rollback killed at 110 random instants, while the program is run all the time" {
+@test "install and rollback killed at 100 random instants, while the program is run all the time" {
   both random file random tree
 }
 

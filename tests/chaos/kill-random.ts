@@ -14,7 +14,7 @@ import {
 
 /** Kills runs of install and rollback after random times, while another process runs the program all the time. */
 export async function killAtRandom(world: World, gupper: readonly string[]): Promise<void> {
-  const { random, kills } = readPlan(world.kind, world.kind === 'file' ? 60 : 50)
+  const { random, kills } = readPlan(world.kind, 50)
   const install = async (version: string, kill?: number): Promise<Run> =>
     run(gupper, installArgs(world), {
       input: await recordOf(world, version),

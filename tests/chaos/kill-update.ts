@@ -44,7 +44,7 @@ export async function killUpdates(world: World, gupper: readonly string[]): Prom
     const cut = await update(
       minor,
       random() < 0.7
-        ? typical * (later < 0.5 ? 0.3 + 0.8 * share : 0.7 + 0.4 * share)
+        ? typical * (later < 0.4 ? 0.3 + 0.7 * share : 0.65 + 0.4 * share)
         : // A list, then the package.
           (kill) => server.arm((size + 2000) * share, () => setTimeout(kill, 0.4 * typical * later)),
     )
@@ -55,8 +55,8 @@ export async function killUpdates(world: World, gupper: readonly string[]): Prom
     seen[after === before ? 'old' : 'new']++
     const { partials } = await census(cache)
     if (partials.length > 0 || (await findLeftovers(world)) !== undefined) seen.unfinished++
-    // Every other time the run that would finish is killed too.
-    if (random() < 0.5) continue
+    // More often than not the run that would finish is killed too.
+    if (random() < 0.6) continue
 
     server.arm(Infinity)
     const whole = await update(minor)
