@@ -93,6 +93,18 @@ descendants() {
   assert_stderr_has "connection refused"
 }
 
+@test "--always starts the program also when what is installed cannot be told" {
+  build 1.11 >/dev/null
+  starts_as 1.9
+  mkdir -p opt/.gupper/appetizer
+  echo garbage >opt/.gupper/appetizer/receipt.json
+  run -0 --separate-stderr gupper update pkgs --to opt/appetizer --always -- opt/appetizer --version
+  assert_output_has "1.9.0"
+  assert_stderr_has "is not what gupper wrote"
+  run_gupper 65 update pkgs --to opt/appetizer
+  assert_output_has '"exit":65'
+}
+
 @test "the pipe and update give the same records and the same disk" {
   build 1.11 >/dev/null
   starts_as 1.9

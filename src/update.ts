@@ -1,5 +1,7 @@
 import { GupperError } from './errors.ts'
-import type { Item } from './package/record.ts'
+import type { Filter } from './package/filter.ts'
+import { isAbort } from './package/flow.ts'
+import { toFailure, type Item } from './package/record.ts'
 import { fetchPackages, type FetchOptions } from './sources/fetch.ts'
 import { list, type ListOptions } from './sources/list.ts'
 import { install, type InstallOptions } from './store/install.ts'
@@ -20,6 +22,15 @@ export async function* update(addresses: readonly string[], options: UpdateOptio
     throw new GupperError('usage', `${to} is a directory: an update is of one program`, {
       hint: 'name the program, e.g.: --to ./bin/app',
     })
-  const found = list(addresses, { ...options, filter: await newerThan(to, filter, options) })
+  let newer: Filter
+  try {
+    newer = await newerThan(to, filter, options)
+  } catch (thrown) {
+    if (isAbort(thrown)) throw thrown
+    // As in the pipe, where `list --newer-than` would fail: a travelling failure, which --always starts the program after.
+    yield toFailure('list', thrown)
+    return
+  }
+  const found = list(addresses, { ...options, filter: newer })
   yield* install(verify(fetchPackages(found, options), options), options)
 }

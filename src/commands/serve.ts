@@ -4,6 +4,7 @@ import { GupperError } from '../errors.ts'
 import { parseDuration } from '../package/duration.ts'
 import type { LogSink } from '../server/access-log.ts'
 import { GupperCommand } from './command.ts'
+import { findCacheHome } from './homes.ts'
 
 const mostUnwritten = 1 << 20 // characters of the access log that may wait for a slow reader
 
@@ -67,7 +68,7 @@ class ServeCommand extends GupperCommand {
       dir,
       settleMs,
       tokenFile: tokenFile === undefined ? undefined : path.resolve(cwd, tokenFile),
-      cacheDir: cacheDirOf(env),
+      cacheDir: findCacheHome(env),
       accessLog: this.quiet
         ? undefined
         : { sink: this.#sink(), format: this.logFormat === 'json' ? 'json' : 'text' },
@@ -110,13 +111,6 @@ function readPort(text: string): number {
   const port = Number(text)
   if (/^\d{1,5}$/.test(text) && port <= 65_535) return port
   throw new GupperError('usage', `--port is a number from 0 to 65535, not "${text}"`)
-}
-
-function cacheDirOf(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  const { XDG_CACHE_HOME: cache, HOME: home } = env
-  // The XDG base directory specification: a path that is not absolute does not count.
-  if (cache !== undefined && path.isAbsolute(cache)) return path.join(cache, 'gupper')
-  return home !== undefined && path.isAbsolute(home) ? path.join(home, '.cache', 'gupper') : undefined
 }
 
 export const commands = [ServeCommand]
