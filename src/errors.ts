@@ -23,6 +23,7 @@ const table = {
     exit: 65,
     hint: 'the source served other bytes than it announced; try again or use another source',
   },
+  conflict: { exit: 65, hint: 'what is published never changes: publish it under a new version' },
   'check-failed': {
     exit: 65,
     hint: 'the old version stays; this build is held back until asked for with --again',
@@ -50,6 +51,14 @@ const table = {
     hint: 'the answer is larger than can be right; is this the address of a package server?',
   },
   untrusted: { exit: 77, hint: 'do not run it; ask its publisher' },
+  expired: {
+    exit: 77,
+    hint: 'nobody has vouched for it lately: try another mirror, check the clock, or ask its publisher',
+  },
+  'rolled-back': {
+    exit: 77,
+    hint: 'an older state than was seen before is served: try another mirror, or ask its publisher',
+  },
   unproven: {
     exit: 77,
     hint: 'prove it: gupper verify --checksums FILE or --minisign KEY; or accept it unproven: --require none',

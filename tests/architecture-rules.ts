@@ -74,7 +74,7 @@ const folderOf = (path: string): string => (path.includes('/') ? path.slice(0, p
 const order = [
   ['commands'],
   ['update.ts'],
-  ['activations', 'server'],
+  ['activations', 'repository', 'server'],
   ['sources'],
   ['store'],
   ['trust'],
