@@ -47,7 +47,7 @@ export function keyIdOf(key: PublicKey): string {
  */
 export function publicKeyOf(key: KeyObject): PublicKey | undefined {
   const half = key.type === 'private' ? createPublicKey(key) : key
-  const pem = half.export({ type: 'spki', format: 'pem' }).toString()
+  const pem = half.export({ type: 'spki', format: 'pem' })
   if (half.asymmetricKeyType === 'ed25519') {
     const raw = half.export({ type: 'spki', format: 'der' }).subarray(-32)
     return { keytype: 'ed25519', scheme: 'ed25519', keyval: { public: raw.toString('hex') } }
