@@ -22,9 +22,9 @@ export interface ClientOptions {
   limits?: Partial<Limits> | undefined
 }
 
-/** A small answer; `body` is undefined when it was 304: what the asker has is still right. */
+/** A small answer; `body` is undefined when it was 304: what the asker has is still right, or `absent` was asked for. */
 export interface SmallAnswer {
-  status: 200 | 304
+  status: 200 | 304 | 403 | 404
   etag: string | undefined
   url: string
   headers: Answer['headers']
@@ -45,6 +45,10 @@ export interface GetOptions {
   etag?: string | undefined
   /** Default: the limit `maxAnswer`. */
   maxBytes?: number
+  /** Whether 404 and 403 are answers too: there is no such file (S3 says 403 where it may not be told). */
+  absent?: boolean
+  /** How long it may take with its retries, in ms. Default: the limit `answer`. */
+  within?: number
   /** The address a bare token was given for; default: the asked one. */
   source?: string
 }
@@ -81,15 +85,20 @@ export function createClient(options: ClientOptions = {}): Client {
 
   return {
     close,
-    get: (url, { accept = '*/*', etag, maxBytes = limits.maxAnswer, source } = {}) =>
-      retrying(retry(limits.answer), async (left) => {
+    get: (url, { accept = '*/*', etag, absent, maxBytes = limits.maxAnswer, ...options } = {}) =>
+      retrying(retry(options.within ?? limits.answer), async (left) => {
         const headers = { accept, 'if-none-match': etag }
+        const { source } = options
         const answer = await exchange(connection, { url, headers, source, signal })
         const { status } = answer
         const common = {
           etag: answer.headers.get('etag') ?? undefined,
           url: answer.url,
           headers: answer.headers,
+        }
+        if (absent === true && (status === 403 || status === 404)) {
+          answer.body.destroy()
+          return { ...common, status, body: undefined }
         }
         if (status === 304 && etag !== undefined) return { ...common, status, body: undefined }
         const patience: Patience = { ...limits, total: left, signal }

@@ -2,7 +2,7 @@ import { lstat, readdir, watch } from 'node:fs/promises'
 import path from 'node:path'
 import { explain } from '../errors.ts'
 import { hashFile } from '../package/digest.ts'
-import { accepts, choose, type Filter } from '../package/filter.ts'
+import { choose, choosesHere, fitting, type Filter } from '../package/filter.ts'
 import { parseFileName } from '../package/filename.ts'
 import { silent } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
@@ -27,12 +27,12 @@ export function createDirectorySource(directory: string, options: SourceOptions)
       const written = await findUnfinished(found)
       unsettled = written.size > 0
       for (const { path } of written) observer.info(`leaving out ${path}, which is still being written`)
-      const fitting = withoutDigests(
+      const chosen = withoutDigests(
         found.filter((record) => !written.has(record)),
         filter,
       )
       const records: PackageRecord[] = []
-      for (const record of fitting) {
+      for (const record of chosen) {
         try {
           const { key, size, published } = await describe(record.path)
           const digest = digests.get(key) ?? (await hashFile(record.path)).digest
@@ -83,10 +83,11 @@ async function findUnfinished(found: readonly Found[]): Promise<Set<Found>> {
 
 const gone = { dev: 0n, ino: 0n, ctimeMs: 0n }
 
-// The newest of each name can be told without digests, unless builds that were taken back must be passed over.
+// The newest of each name can be told without digests, unless some must be passed over by digest: builds that were taken
+// back, builds that are too new here.
 function withoutDigests(found: readonly Found[], filter: Filter): Found[] {
-  const { rejected, ...rest } = filter
-  if (rejected && rejected.size > 0) return found.filter(accepts(rest))
+  const { rejected: _rejected, aged: _aged, ...rest } = filter
+  if (choosesHere(filter)) return found.filter(fitting(rest))
   return choose(found, rest) as Found[]
 }
 
@@ -96,9 +97,10 @@ async function describe(file: string): Promise<{ key: string; size: number; publ
   return { key: [dev, ino, size, mtimeNs].join(':'), size: Number(size), published }
 }
 
-// fs.promises.watch drops what happens between two reads of it; only that something happened matters here.
-async function* watchDirectory(directory: string, signal: AbortSignal): AsyncGenerator<string> {
+/** Says whenever something happened in a directory, until the signal. @throws GupperError `cannot-read` (69) */
+export async function* watchDirectory(directory: string, signal: AbortSignal): AsyncGenerator<string> {
   try {
+    // What happens between two reads of it is dropped; only that something happened matters here.
     for await (const { filename } of watch(directory, { signal, maxQueue: 1, overflow: 'ignore' }))
       yield filename ?? directory
   } catch (error) {

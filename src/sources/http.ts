@@ -18,9 +18,9 @@ const heartbeat = 120_000 // ms; `serve` sends a comment every half minute
  */
 export async function createHttpSource(address: string, options: SourceOptions): Promise<Source> {
   const base = readBase(address)
-  const { env, signal, observer = silent } = options
+  const { env, signal, observer = silent, limits } = options
   const token = options.tokenFile === undefined ? undefined : await readToken(options.tokenFile)
-  const client = createClient({ env, observer, signal, token })
+  const client = createClient({ env, observer, signal, token, limits })
   const known = new Map<string, string>()
   return {
     url: withoutPassword(base),
@@ -44,7 +44,12 @@ export async function createHttpSource(address: string, options: SourceOptions):
   }
 }
 
-function readBase(address: string): URL {
+/**
+ * Reads the address of a package server.
+ * @returns it with a slash at its end, so that addresses below it can be resolved against it
+ * @throws GupperError `usage` (64) when it is none
+ */
+export function readBase(address: string): URL {
   const base = URL.parse(address)
   if (!base)
     throw new GupperError('usage', `${address} is not an address`, { hint: 'write http://host:port' })
@@ -54,7 +59,8 @@ function readBase(address: string): URL {
   return base
 }
 
-function withoutPassword(base: URL): string {
+/** An address as records may name it: without its password, and without a slash at its end. */
+export function withoutPassword(base: URL): string {
   const plain = new URL(base)
   plain.username = ''
   plain.password = ''
@@ -126,7 +132,11 @@ function readNames(body: Buffer, base: URL, warn: (message: string) => void): Pa
   return records
 }
 
-async function openEvents(
+/**
+ * Listens to a server's events (HTML Living Standard, 9.2).
+ * @returns something for each event; undefined where the server has none
+ */
+export async function openEvents(
   client: Client,
   url: string,
   signal: AbortSignal,

@@ -2,6 +2,8 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { GupperError, explain } from '../errors.ts'
+import type { Limits } from '../net/limits.ts'
+import { formatOf, parseFileName } from '../package/filename.ts'
 import type { Filter } from '../package/filter.ts'
 import type { Observer } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
@@ -34,25 +36,48 @@ export interface SourceOptions {
   tokenFile?: string | undefined
   observer?: Observer | undefined
   signal?: AbortSignal | undefined
+  /** How much each source over HTTP is borne with; default: `defaultLimits` of net/. */
+  limits?: Partial<Limits> | undefined
 }
+
+/** What an address names. */
+export type Place = { kind: 'http' } | { kind: 'directory' | 'tar'; path: string }
 
 /**
  * Opens a source by its address; its kind is loaded only now.
- * @param address http: or https: of a package server, file: or a path of a directory
+ * @param address http: or https: of a package server, file: or a path of a directory or of a tar of one
  * @throws GupperError `usage` for an address of no known kind
  */
 export async function openSource(address: string, options: SourceOptions): Promise<Source> {
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase()
-  if (scheme === 'http' || scheme === 'https') {
+  const place = await findPlace(address, options.cwd)
+  if (place.kind === 'http') {
     const { createHttpSource } = await import('./http.ts')
     return createHttpSource(address, options)
   }
+  if (place.kind === 'tar') {
+    const { createTarSource } = await import('./tar.ts')
+    return createTarSource(place.path, options)
+  }
+  const { createDirectorySource } = await import('./directory.ts')
+  return createDirectorySource(place.path, options)
+}
+
+/**
+ * Tells what an address names; paths come out absolute.
+ * @throws GupperError `usage` (64) for an address of no known kind, `cannot-read` (69) where nothing is
+ */
+export async function findPlace(address: string, cwd: string): Promise<Place> {
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(address)?.[1]?.toLowerCase()
+  if (scheme === 'http' || scheme === 'https') return { kind: 'http' }
   if (scheme !== undefined && scheme !== 'file' && address.includes('://'))
     throw new GupperError('usage', `cannot read ${address}: "${scheme}:" is no kind of source`, {
-      hint: 'a source is http://…, https://…, file:///… or a directory',
+      hint: 'a source is http://…, https://…, file:///…, a directory, or a tar of one',
     })
-  const { createDirectorySource } = await import('./directory.ts')
-  return createDirectorySource(await findDirectory(address, options.cwd), options)
+  const file = localPath(address, cwd)
+  // A package that is a tar itself is no place where packages are.
+  const isTar = formatOf(file).startsWith('tar') && !parseFileName(path.basename(file))
+  if (isTar && (await stat(file).catch(() => undefined))?.isFile()) return { kind: 'tar', path: file }
+  return { kind: 'directory', path: await findDirectory(address, cwd) }
 }
 
 /**
@@ -60,7 +85,7 @@ export async function openSource(address: string, options: SourceOptions): Promi
  * @throws GupperError `cannot-read` (69) when there is none, `usage` when it is a file
  */
 export async function findDirectory(address: string, cwd: string): Promise<string> {
-  const directory = /^file:/i.test(address) ? filePath(address) : path.resolve(cwd, address)
+  const directory = localPath(address, cwd)
   const found = await stat(directory).catch((error: unknown) => {
     throw explain(error, `cannot read ${address}`, true)
   })
@@ -69,6 +94,10 @@ export async function findDirectory(address: string, cwd: string): Promise<strin
       hint: `name its directory: ${path.dirname(address)}`,
     })
   return directory
+}
+
+function localPath(address: string, cwd: string): string {
+  return /^file:/i.test(address) ? filePath(address) : path.resolve(cwd, address)
 }
 
 function filePath(address: string): string {

@@ -46,6 +46,8 @@ export interface ArchiveEntry {
   /** What a symbolic link points to, or the path in the archive that a hard link repeats. */
   target?: string
   mtime: Date | undefined
+  /** Where its body begins in the archive, unpacked, in bytes; tar only. */
+  offset?: number
   /** The bytes, once, before the next entry is asked for. */
   body(): AsyncIterable<Buffer>
 }

@@ -31,23 +31,45 @@ interface Extension {
   mtime?: Date
 }
 
+/** Bytes in a row that are taken or passed over; see {@link ByteReader}. */
+export type TarBytes = Pick<ByteReader, 'taken' | 'take' | 'stream' | 'skip' | 'rest' | 'close'>
+
 /**
- * Reads a tar archive in the ustar, pax and GNU forms (POSIX.1-2024 pax, "ustar Interchange Format"), an entry at a time
- * in constant memory. The blocks are walked here and not by the parser of `tar`, which passes over what it does not
- * understand: here everything that two readers could read differently is an error.
+ * Reads a tar archive in constant memory, from its first byte to its last; see {@link walkTar}.
  * @param file the archive
  * @param compression how its bytes are packed
  * @throws GupperError `bad-archive` (65), the system's error, or zlib's
  */
-export async function* readTar(
+export function readTar(
   file: string,
   compression: 'tar' | 'tar.gz' | 'tar.zst',
   limits: ArchiveLimits,
   signal?: AbortSignal,
 ): AsyncGenerator<ArchiveEntry> {
+  const bytes = unpacked(file, compression, limits, signal)
+  return walkTar(file, new ByteReader(bytes, () => cutOff(file)), limits)
+}
+
+/** What is wrong with an archive whose end is missing. */
+export function cutOff(file: string): GupperError {
+  return new GupperError('bad-archive', `${file}: is cut off`)
+}
+
+/**
+ * Walks a tar archive in the ustar, pax and GNU forms (POSIX.1-2024 pax, "ustar Interchange Format"), an entry at a time.
+ * The blocks are walked here and not by the parser of `tar`, which passes over what it does not understand: here
+ * everything that two readers could read differently is an error.
+ * @param file the archive, for the messages
+ * @param bytes its bytes, unpacked; closed at the end
+ * @throws GupperError `bad-archive` (65), and what `bytes` throws
+ */
+export async function* walkTar(
+  file: string,
+  bytes: TarBytes,
+  limits: Pick<ArchiveLimits, 'header' | 'bytes'>,
+): AsyncGenerator<ArchiveEntry> {
   const { Header } = await import('tar/header')
   const bad = (why: string): GupperError => new GupperError('bad-archive', `${file}: ${why}`)
-  const bytes = new ByteReader(unpacked(file, compression, limits, signal), () => bad('is cut off'))
   try {
     let extension: Extension = {}
     for (let first = true; ; first = false) {
@@ -82,6 +104,7 @@ export async function* readTar(
         size,
         ...((kind === 'symlink' || kind === 'hardlink') && target !== undefined && { target }),
         mtime: extension.mtime ?? header.mtime,
+        offset: bytes.taken,
         body: () => bytes.stream(size),
       }
       await bytes.skip(end - bytes.taken + padding(size))

@@ -1,0 +1,59 @@
+import { finishHash, startHash } from '../package/digest.ts'
+import { choose, choosesHere, fitting, type Filter } from '../package/filter.ts'
+import { isSafeName, parseFileName } from '../package/filename.ts'
+import type { PackageRecord } from '../package/record.ts'
+import { fileUrl, type Source, type SourceOptions } from './source.ts'
+import { createTarOpener, memberUrl, streamMember, type TarFile } from './tar-file.ts'
+import type { Member } from './tar-index.ts'
+
+/**
+ * The packages in a tar of a directory of packages, or of a repository's folder. Nothing is unpacked; only what fits is
+ * hashed.
+ * @param path absolute
+ */
+export function createTarSource(path: string, options: SourceOptions): Source {
+  const openAgain = createTarOpener(path, options)
+  return {
+    url: fileUrl(path),
+    async read(filter) {
+      const tar = await openAgain()
+      const records: PackageRecord[] = []
+      for (const { member, ...record } of withoutDigests(findPackages(tar), filter)) {
+        const { size, mtime } = member
+        const digest = await hashMember(tar, member, options.signal)
+        const published = mtime && { published: mtime.toISOString().replace(/\.\d+Z$/, 'Z') }
+        records.push({ ...record, size, digest, ...published })
+      }
+      return records
+    },
+  }
+}
+
+type Found = PackageRecord & { member: Member }
+
+function findPackages(tar: TarFile): Found[] {
+  const found = new Map<string, Found>()
+  for (const [name, member] of tar.members) {
+    // The bytes are there twice, as FILE and as targets/HASH.FILE, or only as the latter.
+    const [, file] = /^(?:targets\/[0-9a-f]{64}\.)?([^/]+)$/.exec(name) ?? []
+    const parts = file !== undefined && isSafeName(file) ? parseFileName(file) : undefined
+    if (file === undefined || parts === undefined || (found.has(file) && file !== name)) continue
+    const { name: program, version, os, arch } = parts
+    const place = { url: memberUrl(tar.path, name), source: fileUrl(tar.path) }
+    found.set(file, { schema: 1, name: program, version, os, arch, file, ...place, member })
+  }
+  return [...found.values()]
+}
+
+// What goes by digest (builds that were taken back, builds that are too new here) is hashed before one is chosen.
+function withoutDigests(found: Found[], filter: Filter): Found[] {
+  const { rejected: _rejected, aged: _aged, ...rest } = filter
+  if (choosesHere(filter)) return found.filter(fitting(rest))
+  return choose(found, rest) as Found[]
+}
+
+async function hashMember(tar: TarFile, member: Member, signal?: AbortSignal): Promise<string> {
+  const hash = startHash()
+  for await (const chunk of streamMember(tar, member, signal)) hash.update(chunk)
+  return finishHash(hash)
+}
