@@ -61,7 +61,7 @@ const table = {
   },
   unproven: {
     exit: 77,
-    hint: 'prove it: gupper verify --checksums FILE or --minisign KEY; or accept it unproven: --require none',
+    hint: 'prove it: gupper verify --trust ROOT.json, --minisign KEY or --checksums FILE; or accept it unproven: --require none',
   },
   config: { exit: 78, hint: 'correct the configuration, then run the same command again' },
 } as const satisfies Record<string, { exit: number; hint: string }>

@@ -3,9 +3,12 @@ import path from 'node:path'
 import { Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
 import { newerThan as findNewer } from '../store/newer.ts'
+import { parseDuration } from '../package/duration.ts'
 import { readFilter, type Filter } from '../package/filter.ts'
 import { parseVersion } from '../package/version.ts'
+import { createStages, type Stages } from '../store/stages.ts'
 import { GupperCommand } from './command.ts'
+import { stateHome } from './homes.ts'
 
 /** The flags that say which records are wanted: the same for every verb that chooses. */
 export abstract class FilterCommand extends GupperCommand {
@@ -19,20 +22,38 @@ export abstract class FilterCommand extends GupperCommand {
   newerThan = Option.String('--newer-than', {
     description: 'VERSION|PATH: only what is newer than this version, or than what is installed at this path',
   })
-  all = Option.Boolean('--all', false, {
-    description: 'everything that fits, not only the newest of each name',
+  minAge = Option.String('--min-age', {
+    description: 'TIME: only builds that this machine first saw at least so long ago, e.g. 24h',
   })
+  now = Option.Boolean('--now', false, {
+    description: 'do not wait for rollouts: be among the first',
+  })
+  all = Option.Boolean('--all', false, {
+    description: 'everything that fits, not only the newest of each name; rollouts are not waited for',
+  })
+  #stages: Stages | undefined
 
   /** Reads the flags; with a path after --newer-than, what stands there decides. */
   protected async filter(): Promise<Filter> {
     const { names, os, arch, range, channel, newerThan, all } = this
-    const plain = readFilter({ name: names, os, arch, range, channel, all })
+    const plain = { ...readFilter({ name: names, os, arch, range, channel, all }), ...(await this.#stage()) }
     if (newerThan === undefined) return plain
     const version = parseVersion(newerThan)
     if (version !== undefined) return { ...plain, newerThan: version }
     const { cwd, env, signal } = this.context
     await checkPlace(newerThan, cwd)
     return findNewer(newerThan, plain, { env, signal, observer: this.observer })
+  }
+
+  // What time decides. The state of this machine is not touched before something asks for it.
+  async #stage(): Promise<Pick<Filter, 'reached' | 'aged'>> {
+    const { minAge, now, all, observer } = this
+    this.#stages ??= createStages(() => stateHome(this.context.env), observer)
+    const { reached, cooldown } = this.#stages
+    return {
+      ...(!now && !all && { reached }),
+      ...(minAge !== undefined && { aged: await cooldown(parseDuration(minAge, '--min-age')) }),
+    }
   }
 }
 

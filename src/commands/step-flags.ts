@@ -68,7 +68,8 @@ export function RequireFlags<B extends Base>(Base: B) {
   abstract class WithRequire extends Base {
     require = Option.String('--require', {
       description:
-        'PROOFS: the proofs that must all stand: digest, checksums, minisign; or none (default: any one)',
+        'PROOFS: the proofs that must all stand: digest, checksums, minisign, tuf; some of several: ' +
+        '2of:tuf,minisign,checksums; or none (default: any one)',
     })
   }
   return WithRequire

@@ -90,7 +90,9 @@ class WatchCommand extends SourceCommand {
     const { cwd, env } = this.context
     if (this.state !== undefined) return path.resolve(cwd, this.state)
     const { names, os, arch, range, channel, newerThan, all, probe } = this
-    const words = [cwd, this.sources, names, os, arch, range, channel, newerThan, all, probe]
+    const words: unknown[] = [cwd, this.sources, names, os, arch, range, channel, newerThan, all, probe]
+    if (this.minAge !== undefined) words.push('min-age', this.minAge)
+    if (this.now) words.push('now')
     const key = createHash('sha256').update(JSON.stringify(words)).digest('hex').slice(0, 16)
     return path.join(stateHome(env), 'watch', key)
   }

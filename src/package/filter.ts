@@ -18,6 +18,10 @@ export interface Filter {
   newerThan?: string
   /** Digests of builds that were taken back. */
   rejected?: ReadonlySet<string>
+  /** Whether a staged release has come as far as this machine; without it, every release has. */
+  reached?: (record: PackageRecord) => boolean
+  /** Whether a build is known here for long enough. It is asked of all that fits, since only that counts as seen. */
+  aged?: (record: PackageRecord) => boolean
   /** Everything that fits, not only the newest of each name; all platforms and pre-releases unless asked otherwise. */
   all?: boolean
 }
@@ -27,6 +31,12 @@ export interface Filter {
  * @param filter see {@link Filter}
  */
 export function accepts(filter: Filter): (record: PackageRecord) => boolean {
+  const fit = fitting(filter)
+  return (record) => fit(record) && isDue(record, filter)
+}
+
+/** The same but for what only time holds back, see {@link isDue}. */
+export function fitting(filter: Filter): (record: PackageRecord) => boolean {
   const names = filter.names && filter.names.length > 0 ? new Set(filter.names) : undefined
   const os = filter.os ?? (filter.all ? undefined : host.os)
   const arch = filter.arch ?? (filter.all ? undefined : host.arch)
@@ -34,8 +44,23 @@ export function accepts(filter: Filter): (record: PackageRecord) => boolean {
     if (names && !names.has(record.name)) return false
     if (!fits(record, os ?? record.os, arch ?? record.arch)) return false
     if (!fitsVersion(record, filter)) return false
+    if (isBelowFloor(record, filter.newerThan)) return false
     return record.digest === undefined || !filter.rejected?.has(record.digest)
   }
+}
+
+/** Whether a record that fits need not wait: it is old enough, and its rollout has come as far as this machine. */
+export function isDue(record: PackageRecord, { aged, reached }: Filter): boolean {
+  // Its age counts from when it arrived, not from when the rollout lets it through.
+  const old = aged?.(record) ?? true
+  return old && (reached?.(record) ?? true)
+}
+
+// A floor that cannot be read keeps the release to new installations.
+function isBelowFloor({ floor }: PackageRecord, installed: string | undefined): boolean {
+  if (floor === undefined || installed === undefined) return false
+  const least = parseVersion(floor)
+  return least === undefined || compareVersions(installed, least) < 0
 }
 
 function fitsVersion(record: PackageRecord, filter: Filter): boolean {
@@ -70,9 +95,33 @@ function release(version: string): string {
  * @param records from anywhere; of two equal versions the one for this very platform wins over "any"
  */
 export function choose(records: Iterable<PackageRecord>, filter: Filter): PackageRecord[] {
-  const fitting = [...records].filter(accepts(filter)).sort(inOrder)
-  if (filter.all) return fitting
-  return fitting.filter((record, i) => i === 0 || fitting[i - 1]?.name !== record.name)
+  const found = [...records].filter(accepts(filter)).sort(inOrder)
+  if (filter.all) return found
+  return found.filter((record, i) => i === 0 || found[i - 1]?.name !== record.name)
+}
+
+/**
+ * Keeps what is chosen now and what would take its place when its time has come, in the order of {@link choose}: what
+ * must be remembered of a source that is not read again until it changes.
+ */
+export function candidates(records: Iterable<PackageRecord>, filter: Filter): PackageRecord[] {
+  const found = [...records].filter(fitting(filter)).sort(inOrder)
+  if (filter.all) return found
+  let settled: string | undefined
+  return found.filter((record) => {
+    if (record.name === settled) {
+      // Its age counts from now on too.
+      filter.aged?.(record)
+      return false
+    }
+    if (isDue(record, filter)) settled = record.name
+    return true
+  })
+}
+
+/** Whether only this side can tell what comes next, so that the newest alone is not enough to choose from. */
+export function choosesHere({ rejected, aged }: Filter): boolean {
+  return (rejected !== undefined && rejected.size > 0) || aged !== undefined
 }
 
 /** Orders records by name, then newest version first, then the more particular platform first. */
@@ -141,7 +190,7 @@ export function parseFilter(query: URLSearchParams): Filter {
 
 /**
  * Writes a filter as a query for a package server. The platform is always spelled out, and where builds were taken
- * back everything that fits is asked for, since only this side can tell which of them come next.
+ * back or must be of an age everything that fits is asked for, since only this side can tell which come next.
  */
 export function formatFilter(filter: Filter): URLSearchParams {
   const query = new URLSearchParams()
@@ -153,6 +202,6 @@ export function formatFilter(filter: Filter): URLSearchParams {
   if (filter.range !== undefined) query.set('range', filter.range)
   if (filter.channel !== undefined) query.set('channel', filter.channel)
   if (filter.newerThan !== undefined) query.set('newer-than', filter.newerThan)
-  if (filter.all || (filter.rejected && filter.rejected.size > 0)) query.set('all', '1')
+  if (filter.all || choosesHere(filter)) query.set('all', '1')
   return query
 }

@@ -1,6 +1,8 @@
 import { GupperError } from '../errors.ts'
 import { parseDigest } from './digest.ts'
 import { isSafeName } from './filename.ts'
+import { isRollout, type Rollout } from './rollout.ts'
+import { isTime } from './time.ts'
 import { parseVersion } from './version.ts'
 
 /** What has been proven of a package's bytes, and by whom. */
@@ -31,6 +33,15 @@ export interface PackageRecord {
   digest?: string
   published?: string
   channel?: string
+  /** What its publisher says of this release to people. */
+  notes?: string
+  /** A release that must not wait for its rollout. */
+  critical?: boolean
+  /** Only for those who have at least this version installed, or nothing; older ones step through an older release. */
+  floor?: string
+  rollout?: Rollout
+  /** Where the same bytes can be fetched from when `url` fails. */
+  mirrors?: readonly string[]
   /** Where the bytes are; `fetch` and `pack` add it. */
   path?: string
   proofs?: Proof[]
@@ -104,11 +115,15 @@ const digest: Check = (value) =>
   typeof value === 'string' && parseDigest(value) ? undefined : 'must be "sha256:" and 64 hexadecimal digits'
 const size: Check = (value) =>
   Number.isSafeInteger(value) && (value as number) >= 0 ? undefined : 'must be a whole number of bytes'
-// RFC 3339, section 5.6: what every language reads alike, which Date.parse alone would not hold to.
-const timeForm =
-  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$/
-const time: Check = (value) =>
-  typeof value === 'string' && timeForm.test(value) ? undefined : 'must be a time like 2026-11-20T10:00:00Z'
+const time: Check = (value) => (isTime(value) ? undefined : 'must be a time like 2026-11-20T10:00:00Z')
+const plain: Check = (value) => (typeof value === 'string' ? undefined : 'must be a string')
+const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false')
+const rollout: Check = (value) =>
+  isRollout(value)
+    ? undefined
+    : 'must be {"start": …, "rate": "10%/h"} or {"waves": [{"at": …, "percent": …}]}'
+const texts: Check = (value) =>
+  Array.isArray(value) && value.every((one) => !text(one)) ? undefined : 'must be a list of non-empty strings'
 const proofs: Check = (value) =>
   Array.isArray(value) && value.every((proof) => !object(proof) && !text((proof as Proof).by))
     ? undefined
@@ -135,6 +150,11 @@ const optional: Record<string, Check> = {
   digest,
   published: time,
   channel: text,
+  notes: plain,
+  critical: flag,
+  floor: version,
+  rollout,
+  mirrors: texts,
   path: text,
   proofs,
   installed,

@@ -6,6 +6,8 @@ import { list, openSources, type ListOptions } from './list.ts'
 import { createSeen, keyOf, type Seen } from './seen.ts'
 import { Watcher, type Rhythm } from './watcher.ts'
 
+const longestHeld = 60_000 // ms until what is held back is looked at again
+
 /** How to watch. */
 export interface WatchOptions extends Omit<ListOptions, 'filter'>, Rhythm {
   /** What is wanted, asked before every look, since what is installed may have changed. */
@@ -47,10 +49,8 @@ export async function* watch(addresses: readonly string[], options: WatchOptions
       const filter = await options.filter()
       const now = performance.now()
       await Promise.all(watchers.map((watcher) => watcher.refresh(filter, now)))
-      const wanted = choose(
-        watchers.flatMap(({ records }) => records),
-        filter,
-      )
+      const known = watchers.flatMap(({ records }) => records)
+      const wanted = choose(known, filter)
       for (const record of wanted) {
         if (seen.has(record) && !reminders.due(record)) continue
         yield mark(record)
@@ -61,7 +61,9 @@ export async function* watch(addresses: readonly string[], options: WatchOptions
       }
       rest?.()
       rest = undefined
-      await alarm.wait(Math.min(...watchers.map((watcher) => watcher.dueIn(performance.now()))))
+      const dueIn = Math.min(...watchers.map((watcher) => watcher.dueIn(performance.now())))
+      // The time of what is held back comes without word from the source.
+      await alarm.wait(wanted.length < known.length ? Math.min(dueIn, options.every, longestHeld) : dueIn)
     }
     signal.throwIfAborted()
   } finally {

@@ -1,5 +1,5 @@
 import { GupperError } from '../errors.ts'
-import { choose, type Filter } from '../package/filter.ts'
+import { candidates, type Filter } from '../package/filter.ts'
 import { silent, type Observer } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
 import { jitter, type Alarm } from './alarm.ts'
@@ -20,7 +20,7 @@ const longest = 3_600_000 // ms between tries while a source is away
 /** Follows one source: what it has, whether it is away, when to look again. */
 export class Watcher {
   readonly source: Source
-  /** What it had when it was last read. */
+  /** What it had when it was last read: what fits, and what only has to wait. */
   records: readonly PackageRecord[] = []
   readonly #observer: Observer
   readonly #rhythm: Rhythm
@@ -57,7 +57,7 @@ export class Watcher {
     if (!this.#asked && this.#rhythm.next === undefined) await this.#listen()
     try {
       const found = await this.source.read(filter)
-      if (found) this.records = choose(found, filter)
+      if (found) this.records = candidates(found, filter)
       if (this.#failures > 0) this.#observer.info(`${this.source.url} is there again`)
       this.#failures = 0
     } catch (error) {

@@ -5,15 +5,15 @@ import { isAbort, type Items } from '../package/flow.ts'
 import { fits, host } from '../package/platform.ts'
 import { isFailure, toFailure, type Item, type PackageRecord } from '../package/record.ts'
 import { parseVersion } from '../package/version.ts'
-import { demand } from '../trust/policy.ts'
+import { demand, type Requirement } from '../trust/policy.ts'
 import { upgrade, type UpgradeOptions } from './upgrade.ts'
 
 /** How to install, and where. */
 export interface InstallOptions extends UpgradeOptions {
   /** The target; with a slash at its end each record goes to DIR/NAME. */
   to: string
-  /** The proofs that must stand; undefined: any one, ['none']: nothing. */
-  require?: readonly string[] | undefined
+  /** The proofs that must stand (see {@link Requirement}); undefined: any one, ['none']: nothing. */
+  require?: Requirement | undefined
 }
 
 /**

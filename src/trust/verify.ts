@@ -5,13 +5,13 @@ import { eachRecord, isAbort, type Items } from '../package/flow.ts'
 import { toFailure, type Failure, type Item, type PackageRecord, type Proof } from '../package/record.ts'
 import { collectEvidence, type Evidence, type EvidenceOptions } from './evidence.ts'
 import { measure, type Measured } from './measure.ts'
-import { demand } from './policy.ts'
+import { demand, type Requirement } from './policy.ts'
 import { proveDigest, proveSignature, proveSize, proveSums, type Claim } from './rules.ts'
 
 /** What is to be proven, with what. */
 export interface VerifyOptions extends EvidenceOptions {
-  /** The proofs that must all stand (see {@link demand}). */
-  require?: readonly string[] | undefined
+  /** The proofs that must stand (see {@link demand}). */
+  require?: Requirement | undefined
 }
 
 /** A plain file that is not named like a package: data for people and scripts, not a record for the next step. */

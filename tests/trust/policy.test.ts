@@ -21,6 +21,40 @@ describe('parseRequire', () => {
     expect(parseRequire('none')).toEqual(['none'])
   })
 
+  it('reads so many of several', () => {
+    expect(parseRequire('2of:tuf,minisign,checksums')).toEqual({
+      atLeast: 2,
+      of: ['tuf', 'minisign', 'checksums'],
+    })
+    expect(parseRequire(' 1OF: Digest , tuf')).toEqual({ atLeast: 1, of: ['digest', 'tuf'] })
+    expect(parseRequire('2of:tuf,digest')).toEqual({ atLeast: 2, of: ['tuf', 'digest'] })
+  })
+
+  it.each([
+    ['0of:tuf,minisign', 'asks for 0 of 2 proofs'],
+    ['3of:tuf,minisign', 'asks for 3 of 2 proofs'],
+    ['1000000000of:tuf', 'is not a proof'],
+    ['-1of:tuf', 'is not a proof'],
+    ['1.5of:tuf,minisign', 'is not a proof'],
+    ['2of:tuf,tuf', 'names a proof twice'],
+    ['2of:tuf,tuf,minisign', 'names a proof twice'],
+    ['1of:tuf,sigstore', '"sigstore" is not a proof'],
+    ['1of:', '"" is not a proof'],
+    ['of:tuf', 'is not a proof'],
+    ['1of:none', '"none" cannot be required'],
+    ['1of:tuf,none', '"none" cannot be required'],
+    ['tuf,2of:minisign,checksums', '"2of:minisign" is not a proof'],
+    ['2of:2of:tuf,minisign', 'is not a proof'],
+  ])('refuses %j with 64: it %s', (text, message) => {
+    const refusal = expect.objectContaining({
+      code: 'usage',
+      exit: 64,
+      message: expect.stringContaining(message) as string,
+      hint: expect.stringContaining('2of:tuf,minisign,checksums') as string,
+    }) as Error
+    expect(() => parseRequire(text)).toThrow(refusal)
+  })
+
   it.each(['', 'minisgin', 'digest,', 'none,digest', 'digest checksums'])('refuses %j with 64', (text) => {
     expect(() => parseRequire(text)).toThrow(expect.objectContaining({ code: 'usage', exit: 64 }))
   })
@@ -71,5 +105,63 @@ describe('demand', () => {
     expect(() => {
       demand(record(), ['none', 'minisign'])
     }).toThrow(expect.objectContaining({ code: 'unproven' }))
+  })
+
+  it('knows TUF as a proof, and what makes it', () => {
+    expect(() => {
+      demand(record('tuf'), ['tuf'])
+    }).not.toThrow()
+    expect(() => {
+      demand(record('digest'), ['tuf'])
+    }).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('verify --trust ROOT.json') as string }),
+    )
+  })
+})
+
+describe('demand of some of several', () => {
+  const two = parseRequire('2of:tuf,minisign,checksums')
+
+  it.each([
+    ['tuf', 'minisign'],
+    ['checksums', 'tuf', 'digest'],
+    ['minisign', 'checksums'],
+    ['tuf', 'minisign', 'checksums'],
+  ])('is content with enough kinds: %s %s %s', (...by) => {
+    expect(() => {
+      demand(record(...by), two)
+    }).not.toThrow()
+  })
+
+  it.each([
+    [[], '2 more of tuf or minisign or checksums'],
+    [['digest', 'digest', 'sigstore'], '2 more of tuf or minisign or checksums'],
+    [['tuf'], '1 more of minisign or checksums'],
+    // Proofs of one kind are one, whoever made them.
+    [['minisign', 'minisign'], '1 more of tuf or checksums'],
+    [['tuf', 'tuf', 'digest'], '1 more of minisign or checksums'],
+  ])('refuses too few, and says what would do: %j', (by, message) => {
+    expect(() => {
+      demand(record(...by), two)
+    }).toThrow(
+      expect.objectContaining({
+        code: 'unproven',
+        exit: 77,
+        message: expect.stringContaining(message) as string,
+      }),
+    )
+  })
+
+  it('names what is missing where all of them are needed', () => {
+    expect(() => {
+      demand(record('tuf'), parseRequire('2of:tuf,minisign'))
+    }).toThrow('app-1.0.0-linux-amd64 is not proven by minisign')
+  })
+
+  it('asks for one at least, whatever number a program gives', () => {
+    for (const atLeast of [0, -1, NaN])
+      expect(() => {
+        demand(record('digest'), { atLeast, of: ['tuf', 'minisign'] })
+      }, String(atLeast)).toThrow(expect.objectContaining({ code: 'unproven' }))
   })
 })
