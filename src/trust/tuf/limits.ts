@@ -1,0 +1,29 @@
+/** How much of a repository's metadata a client bears. Sizes in bytes. */
+export interface MetadataLimits {
+  root: number
+  timestamp: number
+  /** Where the timestamp does not say. */
+  snapshot: number
+  /** Each role, where the snapshot does not say. */
+  targets: number
+  /** All roles together, where everything is listed. */
+  all: number
+  /** Roots that follow on each other in one refresh. */
+  rotations: number
+  /** Roles that are asked for one path. */
+  delegations: number
+  /** Roles of a repository, where everything is listed. */
+  roles: number
+}
+
+/** Those of the other clients, and for listing what 100,000 packages need. */
+export const metadataLimits: Readonly<MetadataLimits> = {
+  root: 512_000,
+  timestamp: 16_384,
+  snapshot: 2_000_000,
+  targets: 5_000_000,
+  all: 128_000_000,
+  rotations: 256,
+  delegations: 32,
+  roles: 4096,
+}
