@@ -15,6 +15,11 @@ export interface Wanted {
   offset: number
   /** The strong ETag or the Last-Modified they came with; without it they are fetched again. */
   validator?: string | undefined
+  /**
+   * Whether the whole is held against a digest when it is there. Then what came from another mirror, or without a
+   * validator, may be gone on with too.
+   */
+  hashed?: boolean | undefined
 }
 
 /** Where the bytes go. */
@@ -47,7 +52,7 @@ export async function download(
 ): Promise<number> {
   const { limits } = options
   const state: State = { offset: wanted.offset, validator: wanted.validator }
-  if (state.validator === undefined) state.offset = 0
+  if (state.validator === undefined && wanted.hashed !== true) state.offset = 0
   return retrying(options, async (left, progressed) => {
     const answer = await open(connection, wanted, state, sink, options.signal)
     if (answer === undefined) return state.offset
@@ -80,7 +85,7 @@ async function open(
   signal: AbortSignal | undefined,
 ): Promise<{ body: Answer; end: number | undefined } | undefined> {
   const { url, source, size } = wanted
-  if (state.validator === undefined) state.offset = 0
+  if (state.validator === undefined && wanted.hashed !== true) state.offset = 0
   const resume = state.offset > 0
   const headers = {
     accept: '*/*',

@@ -1,14 +1,16 @@
 import { resolve } from 'node:path'
 import { GupperError } from '../errors.ts'
-import { createClient, type Client, type ClientOptions } from '../net/client.ts'
+import { createClient, type ClientOptions } from '../net/client.ts'
+import { formatOf } from '../package/filename.ts'
 import { eachRecord, from, type Items } from '../package/flow.ts'
-import { silent, type Observer } from '../package/observer.ts'
+import { silent } from '../package/observer.ts'
 import type { Item, PackageRecord } from '../package/record.ts'
-import { blobPath, findBlob, partialPath, withCacheLock } from '../store/cache.ts'
+import { withCacheLock } from '../store/cache.ts'
 import { deliver } from '../store/deliver.ts'
-import { openPartial, type Partial as PartialFile } from '../store/partial.ts'
+import { checked, fetchCached, patience, type Fetched, type Workshop } from './download.ts'
 import { inOrder } from './in-order.ts'
 import { readLocal } from './local.ts'
+import { withMirrors } from './mirrors.ts'
 
 /** How to fetch. */
 export interface FetchOptions extends ClientOptions {
@@ -22,21 +24,9 @@ export interface FetchOptions extends ClientOptions {
   jobs?: number | undefined
 }
 
-/** What is known of bytes that have been fetched. */
-interface Fetched {
-  path: string
-  size: number
-  digest: string
-}
-
-interface Workshop {
-  options: FetchOptions
-  observer: Observer
-  client: Client
-}
-
 /**
- * Fetches what records stand for, many at once, in the order of the records.
+ * Fetches what records stand for, many at once, in the order of the records. Where a `url` fails, the `mirrors` of a
+ * record with a digest are tried.
  * @param items records with a `url` (http, https, file) or a `path`; failures of earlier steps pass through
  * @returns the records with `path` (absolute), `size` and `digest`, and the proof `digest` where the record had a digest
  * that the bytes were held against
@@ -48,10 +38,11 @@ export async function* fetchPackages(items: Items, options: FetchOptions): Async
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal
   const { cwd = '.', into } = options
   const own = { ...options, signal, ...(into !== undefined && { into: resolve(cwd, into) }) }
-  const shop: Workshop = { options: own, observer: options.observer ?? silent, client: createClient(own) }
+  const { observer = silent } = options
+  const shop: Workshop = { ...own, observer, client: createClient(own), tars: new Map() }
   const step = eachRecord.bind(undefined, 'fetch')
   const work = async (item: Item): Promise<Item> => {
-    for await (const result of step(from([item]), (record) => fetchOne(record, shop))) return result
+    for await (const result of step(from([item]), (record) => fetchOne(record, shop, own))) return result
     return item
   }
   try {
@@ -62,12 +53,17 @@ export async function* fetchPackages(items: Items, options: FetchOptions): Async
   }
 }
 
-async function fetchOne(record: PackageRecord, shop: Workshop): Promise<PackageRecord> {
-  const { into, cacheDir, signal } = shop.options
-  const fetched = await locate(record, shop)
+async function fetchOne(
+  record: PackageRecord,
+  shop: Workshop,
+  options: FetchOptions,
+): Promise<PackageRecord> {
+  const { cacheDir, signal, observer } = shop
+  const { into, cwd = '.' } = options
+  const fetched = await locate(record, shop, cwd)
   let { path } = fetched
   if (into !== undefined) {
-    const lock = { what: `${into}/${record.file}`, wait: patience, signal, observer: shop.observer }
+    const lock = { what: `${into}/${record.file}`, wait: patience, signal, observer }
     path = await withCacheLock(cacheDir, lock.what, lock, () => deliver(fetched.path, into, record.file))
   }
   return { ...record, size: fetched.size, digest: fetched.digest, path, ...prove(record) }
@@ -75,123 +71,33 @@ async function fetchOne(record: PackageRecord, shop: Workshop): Promise<PackageR
 
 /**
  * Earlier proofs are dropped: they were given to bytes that nobody here has seen. Only a digest that the record brought
- * proves anything; the empty list says to `verify` that the digest was just computed.
+ * proves anything, and so does who vouched for that very digest (TUF's metadata); the empty list says to `verify` that
+ * the digest was just computed.
  */
-function prove({ digest }: PackageRecord): Pick<PackageRecord, 'proofs'> {
-  return { proofs: digest === undefined ? [] : [{ by: 'digest' }] }
-}
-
-// Who waits for another process's download waits as long as that comes forward; it ends in its own time.
-const patience = 24 * 3600 * 1000
-
-async function locate(record: PackageRecord, shop: Workshop): Promise<Fetched> {
-  const { url, path, file } = record
-  if (url === undefined) {
-    if (path === undefined) throw new GupperError('bad-record', `${file} has neither "url" nor "path"`)
-    return checked(record, await readLocal(file, resolve(shop.options.cwd ?? '.', path)))
-  }
-  const scheme = URL.parse(url)?.protocol
-  if (scheme === 'file:') return checked(record, await readLocal(file, new URL(url)))
-  if (scheme === 'http:' || scheme === 'https:') return fetchCached(record, url, shop)
-  throw new GupperError('bad-record', `${file} has an address that cannot be fetched: ${url}`)
-}
-
-async function fetchCached(record: PackageRecord, url: string, shop: Workshop): Promise<Fetched> {
-  const { cacheDir, signal } = shop.options
-  const { digest } = record
-  const partial = partialPath(cacheDir, digest, url)
-  const hit = async (): Promise<Fetched | undefined> => {
-    const blob = digest === undefined ? undefined : await findBlob(cacheDir, digest)
-    if (blob === undefined || digest === undefined) return undefined
-    shop.observer.debug(`${record.file} is in the cache`, { path: blob.path })
-    return checked(record, { ...blob, digest })
-  }
-  const lock = { what: record.file, wait: patience, signal, observer: shop.observer }
-  // Looked up again under the lock: whoever held it may have fetched the very same.
-  return (
-    (await hit()) ??
-    withCacheLock(
-      cacheDir,
-      partial,
-      lock,
-      async () => (await hit()) ?? (await download(record, url, partial, shop)),
-    )
-  )
-}
-
-async function download(
-  record: PackageRecord,
-  url: string,
-  partial: string,
-  shop: Workshop,
-): Promise<Fetched> {
-  const file = await openPartial(partial, url)
-  try {
-    const digest = await gather(record, url, file, shop)
-    const fetched = checked(record, {
-      path: blobPath(shop.options.cacheDir, digest),
-      size: file.size,
-      digest,
-    })
-    await file.moveTo(fetched.path)
-    await file.close()
-    return fetched
-  } catch (error) {
-    // What was cut off is resumed the next time. Bad bytes go, and so does what fills the disk up.
-    if (error instanceof GupperError && spoiled.has(error.code)) await file.discard()
-    else await file.close()
-    throw error
+function prove({ digest, proofs = [] }: PackageRecord): Pick<PackageRecord, 'proofs'> {
+  return {
+    proofs: digest === undefined ? [] : [{ by: 'digest' }, ...proofs.filter(({ by }) => by === 'tuf')],
   }
 }
 
-const spoiled = new Set(['wrong-size', 'wrong-digest', 'too-large', 'no-space'])
-
-/** Gets the bytes that are missing; gives the digest of the whole. */
-async function gather(
-  record: PackageRecord,
-  url: string,
-  file: PartialFile,
-  shop: Workshop,
-): Promise<string> {
-  const { observer, client } = shop
-  const { size, digest, source = '' } = record
-  if (size !== undefined && file.size === size && digest !== undefined) {
-    // Ended between the last byte and the rename. Bytes that do not fit are fetched anew.
-    const found = await file.finish()
-    if (found === digest) return found
-    await file.begin(0, undefined)
+function locate(record: PackageRecord, shop: Workshop, cwd: string): Promise<Fetched> {
+  const { url, path, file, digest, mirrors = [] } = record
+  if (url !== undefined) {
+    // Without a digest nothing says that another mirror's bytes are the same.
+    const addresses = new Set([url, ...(digest === undefined ? [] : mirrors)])
+    return withMirrors(file, [...addresses], shop.observer, (address) => fetchFrom(address, record, shop))
   }
-  let total = size
-  const progress = (done: boolean): void =>
-    observer.progress({ file: record.file, received: file.size, total, done })
-  try {
-    await client.download(
-      { url, source, size, offset: file.size, validator: file.validator },
-      {
-        async begin(start) {
-          total = start.total
-          if (start.offset > 0) observer.info(`${record.file}: going on from byte ${start.offset}`)
-          await file.begin(start.offset, start.validator)
-        },
-        write(chunk) {
-          const full = file.write(chunk)
-          if (full !== undefined) progress(false)
-          return full
-        },
-      },
-    )
-    return await file.finish()
-  } finally {
-    progress(true)
-  }
+  if (path === undefined) throw new GupperError('bad-record', `${file} has neither "url" nor "path"`)
+  return readLocal(file, resolve(cwd, path)).then((fetched) => checked(record, fetched))
 }
 
-/** Holds what was fetched against what the record says. */
-function checked(record: Pick<PackageRecord, 'file' | 'size' | 'digest'>, fetched: Fetched): Fetched {
-  const { file, size, digest } = record
-  if (size !== undefined && fetched.size !== size)
-    throw new GupperError('wrong-size', `${file} has ${fetched.size} bytes, but its record says ${size}`)
-  if (digest !== undefined && fetched.digest !== digest)
-    throw new GupperError('wrong-digest', `${file} is ${fetched.digest}, but its record says ${digest}`)
-  return fetched
+async function fetchFrom(address: string, record: PackageRecord, shop: Workshop): Promise<Fetched> {
+  const url = URL.parse(address)
+  if (url?.protocol === 'http:' || url?.protocol === 'https:') return fetchCached(record, address, shop)
+  if (url?.protocol === 'file:') {
+    // What stands after "#" names a file in a tar.
+    if (url.hash !== '' && formatOf(url.pathname).startsWith('tar')) return fetchCached(record, address, shop)
+    return checked(record, await readLocal(record.file, url))
+  }
+  throw new GupperError('bad-record', `${record.file} has an address that cannot be fetched: ${address}`)
 }

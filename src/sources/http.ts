@@ -90,14 +90,16 @@ async function readList(body: Buffer, base: URL, warn: (message: string) => void
   return records
 }
 
-// What a server says of proofs, paths and installations is no word of ours; and it may not send us to local files.
+// What a server says of proofs, paths and installations is no word of ours; and it may not send us to local files, not as
+// to mirrors either.
 function adopt(record: PackageRecord, base: URL): PackageRecord {
-  const { proofs: _proofs, path: _path, installed: _installed, watched: _watched, ...rest } = record
+  const { proofs: _proofs, path: _path, installed: _installed, watched: _watched, mirrors, ...rest } = record
   // Not against `base`: a password in the address that was given must not end up in records.
   const url = URL.parse(record.url ?? downloadPath(record.file), `${withoutPassword(base)}/`)
   if (!url || !/^https?:$/.test(url.protocol))
     throw new GupperError('protocol', `${record.file} has an address that is not of a server`)
-  return { ...rest, url: url.href, source: withoutPassword(base) }
+  const others = mirrors?.filter((mirror) => /^https?:/i.test(mirror))
+  return { ...rest, url: url.href, source: withoutPassword(base), ...(others && { mirrors: others }) }
 }
 
 function downloadPath(file: string): string {

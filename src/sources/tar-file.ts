@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { open, stat } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
 import { formatOf } from '../package/filename.ts'
 import { isAbort } from '../package/flow.ts'
@@ -44,6 +45,19 @@ export function createTarOpener(path: string, options: TarOptions): () => Promis
 /** The address of a file in a tar: file:///abs/repo.tar#targets/HASH.FILE */
 export function memberUrl(tar: string, name: string): string {
   return `${fileUrl(tar)}#${name.split('/').map(encodeURIComponent).join('/')}`
+}
+
+/**
+ * Reads such an address.
+ * @throws GupperError `bad-record` (65) when it is none
+ */
+export function parseMemberUrl(address: string): { path: string; name: string } {
+  try {
+    const url = new URL(address)
+    return { path: fileURLToPath(url), name: decodeURIComponent(url.hash.slice(1)) }
+  } catch (error) {
+    throw new GupperError('bad-record', `not an address of a file in a tar: ${address}`, { cause: error })
+  }
 }
 
 /**
