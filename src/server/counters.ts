@@ -1,5 +1,15 @@
 /** The routes of the server, as the metrics name them. */
-export const routes = ['list', 'download', 'events', 'page', 'healthz', 'metrics', 'other'] as const
+export const routes = [
+  'list',
+  'download',
+  'metadata',
+  'targets',
+  'events',
+  'page',
+  'healthz',
+  'metrics',
+  'other',
+] as const
 export type Route = (typeof routes)[number]
 
 const statuses = 600
@@ -9,6 +19,8 @@ export class Counters {
   readonly #requests: Record<Route, Float64Array> = {
     list: new Float64Array(statuses),
     download: new Float64Array(statuses),
+    metadata: new Float64Array(statuses),
+    targets: new Float64Array(statuses),
     events: new Float64Array(statuses),
     page: new Float64Array(statuses),
     healthz: new Float64Array(statuses),

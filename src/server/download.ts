@@ -15,7 +15,7 @@ import { SmallFiles, type SmallFile } from './small-files.ts'
 /** What downloads work with. */
 export interface DownloadOptions {
   dir: string
-  catalog: Catalog
+  catalog: Pick<Catalog, 'get'>
   answers: Answers
   /** Told when a file is not what the catalog says. */
   touch: (file: string) => void
@@ -29,7 +29,7 @@ interface Plan {
 }
 
 const retry = ['Retry-After', '2'] as const
-const type = 'application/octet-stream'
+const typeOf = ({ type = 'application/octet-stream' }: Entry): string => type
 
 /**
  * Serves the bytes of files that are in the catalog; nothing else can be reached, since the name is looked up there and
@@ -54,6 +54,12 @@ export class Downloads {
       answers.refuse(exchange, 404, 'no such package')
       return
     }
+    this.send(exchange, entry)
+  }
+
+  /** Answers GET and HEAD of a file that was found already. */
+  send(exchange: Exchange, entry: Entry): void {
+    const { answers } = this.#options
     const kept = this.#small.get(entry)
     const { headers } = exchange.req
     if (kept && !isParticular(headers)) {
@@ -167,7 +173,7 @@ function decode(name: string): string {
   }
 }
 
-function validatorHeaders({ digest, modified }: Entry): string[] {
+function validatorHeaders({ digest, modified, cache = 'no-cache' }: Entry): string[] {
   const repr = Buffer.from(digest.slice(7), 'hex').toString('base64')
   return [
     'ETag',
@@ -179,14 +185,14 @@ function validatorHeaders({ digest, modified }: Entry): string[] {
     'Accept-Ranges',
     'bytes',
     'Cache-Control',
-    'no-cache',
+    cache,
     'X-Content-Type-Options',
     'nosniff',
   ]
 }
 
 function wholeHeaders(entry: Entry): string[] {
-  return [...validatorHeaders(entry), 'Content-Type', type, 'Content-Length', String(entry.size)]
+  return [...validatorHeaders(entry), 'Content-Type', typeOf(entry), 'Content-Length', String(entry.size)]
 }
 
 function makePlan(entry: Entry, ranges: ByteRange[] | undefined): Plan {
@@ -199,7 +205,7 @@ function makePlan(entry: Entry, ranges: ByteRange[] | undefined): Plan {
   const range = ['Content-Range', contentRange(first, size), 'Content-Length', String(length)]
   return {
     status: 206,
-    headers: [...validatorHeaders(entry), 'Content-Type', type, ...range],
+    headers: [...validatorHeaders(entry), 'Content-Type', typeOf(entry), ...range],
     pieces: [{ start: first.start, length }],
   }
 }
@@ -209,7 +215,7 @@ function makeParts(entry: Entry, ranges: ByteRange[]): Plan {
   const boundary = randomBytes(16).toString('hex')
   const pieces = ranges.flatMap((range, i): Piece[] => [
     Buffer.from(
-      `${i === 0 ? '' : '\r\n'}--${boundary}\r\nContent-Type: ${type}\r\n` +
+      `${i === 0 ? '' : '\r\n'}--${boundary}\r\nContent-Type: ${typeOf(entry)}\r\n` +
         `Content-Range: ${contentRange(range, entry.size)}\r\n\r\n`,
     ),
     { start: range.start, length: range.end - range.start + 1 },

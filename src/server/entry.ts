@@ -14,6 +14,10 @@ export interface Entry {
   stamp: string
   /** The record without `url` and `source`; undefined for a file that is no package (checksums, signatures). */
   record: PackageRecord | undefined
+  /** What Cache-Control says, where it is not no-cache. */
+  cache?: string
+  /** What Content-Type says, where it is not application/octet-stream. */
+  type?: string
 }
 
 /** Everything that tells two states of a file apart without reading it: "dev:ino:size:mtimeNs:ctimeNs". */

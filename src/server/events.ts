@@ -12,6 +12,12 @@ interface Client {
   bytes: number
 }
 
+/** What happened: a package appeared, or without one, timestamp.json of the signed repository was replaced. */
+interface Event {
+  number: number
+  record: PackageRecord | undefined
+}
+
 /** Limits of the event streams. */
 export interface EventLimits {
   /** How many at once. */
@@ -27,7 +33,8 @@ export interface EventLimits {
 export const eventLimits: EventLimits = { clients: 2000, backlog: 1 << 20, heartbeat: 15_000, past: 1000 }
 
 /**
- * `GET /events`: server-sent events (WHATWG HTML §9.2), a record when a package appears. A client that was away gives
+ * `GET /events`: server-sent events (WHATWG HTML §9.2), a record when a package appears, and an event `timestamp` when a
+ * signed repository has new metadata. A client that was away gives
  * the last id it saw in `Last-Event-ID` and gets what it missed, or an event `reset` when that is not known any more:
  * it then has to ask for the list.
  */
@@ -35,7 +42,7 @@ export class Events {
   readonly #answers: Answers
   readonly #limits: EventLimits
   readonly #clients = new Set<Client>()
-  readonly #past: { number: number; record: PackageRecord }[] = []
+  readonly #past: Event[] = []
   // Numbers start anew with the server; the run keeps those of an earlier one apart.
   readonly #run = randomBytes(6).toString('hex')
   #number = 0
@@ -51,8 +58,8 @@ export class Events {
     return this.#clients.size
   }
 
-  /** Tells everyone of a package that has appeared. */
-  publish(record: PackageRecord): void {
+  /** Tells everyone of a package that has appeared, or without one, of new metadata. */
+  publish(record?: PackageRecord): void {
     const event = { number: ++this.#number, record }
     this.#past.push(event)
     if (this.#past.length > this.#limits.past) this.#past.shift()
@@ -121,8 +128,12 @@ export class Events {
     for (const event of this.#past) if (event.number > number) this.#tell(client, event)
   }
 
-  #tell(client: Client, { number, record }: { number: number; record: PackageRecord }): void {
+  #tell(client: Client, { number, record }: Event): void {
     const { filter, base } = client
+    if (!record) {
+      this.#write(client, `event: timestamp\nid: ${this.#id(number)}\ndata: {}\n\n`)
+      return
+    }
     const platform = { os: filter.os ?? record.os, arch: filter.arch ?? record.arch }
     if (!accepts({ ...filter, ...platform })(record)) return
     this.#write(client, `id: ${this.#id(number)}\ndata: ${JSON.stringify(located(record, base))}\n\n`)

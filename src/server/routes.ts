@@ -9,6 +9,7 @@ import type { Listing } from './listing.ts'
 import type { Metrics } from './metrics.ts'
 import { originOf } from './origin.ts'
 import { pagePolicy, renderPage } from './page.ts'
+import type { SignedFiles } from './signed-files.ts'
 import type { Tokens } from './tokens.ts'
 
 /** What the routes lead to. */
@@ -17,6 +18,7 @@ export interface RouterOptions {
   catalog: Catalog
   listing: Listing
   downloads: Downloads
+  signed: SignedFiles
   events: Events
   metrics: Metrics
   tokens: Tokens | undefined
@@ -38,6 +40,8 @@ const challenge = [
 export function routeOf(path: string): Route {
   if (path === '/list') return 'list'
   if (path.startsWith('/download/')) return 'download'
+  if (path.startsWith('/metadata/')) return 'metadata'
+  if (path.startsWith('/targets/')) return 'targets'
   if (path === '/events') return 'events'
   if (path === '/healthz') return 'healthz'
   if (path === '/') return 'page'
@@ -75,7 +79,11 @@ export class Router {
       return
     }
     if (exchange.route === 'metrics') return void this.#sendMetrics(exchange)
-    if (state() === 'ready') this.#serveReady(exchange, path)
+    // What is signed is read where it lies: nothing has to be made first.
+    const { route } = exchange
+    if ((route === 'metadata' || route === 'targets') && state() !== 'gone')
+      void this.#options.signed.serve(exchange, route, path.slice(route.length + 2))
+    else if (state() === 'ready') this.#serveReady(exchange, path)
     else void this.#wait(exchange, path)
   }
 

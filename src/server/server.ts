@@ -16,6 +16,8 @@ import { Metrics } from './metrics.ts'
 import { readPublicUrl } from './origin.ts'
 import { Repository } from './repository.ts'
 import { Router } from './routes.ts'
+import { SignedFiles } from './signed-files.ts'
+import { TimestampWatch } from './timestamp-watch.ts'
 import { Tokens } from './tokens.ts'
 
 const leastSettle = 20 // ms; without any, a file that is open for writing would be asked about without a pause
@@ -82,6 +84,7 @@ export async function startServer(options: ServerOptions): Promise<PackageServer
   const onAppear = events.publish.bind(events)
   const repository = new Repository({ dir, settleMs, cacheDir, observer, onAppear })
   const { catalog } = repository
+  const timestamp = new TimestampWatch(dir, () => events.publish())
 
   await checkDirectory(dir)
   const { server, forget } = await makeHttpServer(options.tls, observer)
@@ -93,6 +96,7 @@ export async function startServer(options: ServerOptions): Promise<PackageServer
     catalog,
     listing: new Listing(catalog, answers),
     downloads: new Downloads({ dir, catalog, answers, touch: (file) => repository.touch(file) }),
+    signed: new SignedFiles(dir, answers),
     events,
     metrics: new Metrics({ counters, catalog, events }),
     tokens,
@@ -110,6 +114,7 @@ export async function startServer(options: ServerOptions): Promise<PackageServer
   server.on('drop', () => counters.dropped++)
   const stopAll = async (): Promise<void> => {
     tokens?.close()
+    timestamp.close()
     forget()
     await repository.close()
   }
@@ -117,6 +122,7 @@ export async function startServer(options: ServerOptions): Promise<PackageServer
     const url = await listen(server, host, port, options.tls ? 'https' : 'http')
     const { done } = await explaining(`cannot serve ${dir}`, () => repository.start(), true)
     ready = done
+    timestamp.start()
     done.catch((error: unknown) => observer.error(`${dir} could not be read: ${String(error)}`))
     return {
       url,
@@ -125,7 +131,10 @@ export async function startServer(options: ServerOptions): Promise<PackageServer
       get packages() {
         return catalog.packages
       },
-      check: () => repository.check(),
+      check: () => {
+        timestamp.check()
+        return repository.check()
+      },
       close: async (drainMs = 30_000) => {
         answers.draining = true
         events.close()
