@@ -89,7 +89,6 @@ export function shareReached(rollout: unknown, now: number): number {
   }
   const [, percent = '', unit = 's'] = rateForm.exec(rollout.rate) ?? []
   const elapsed = (now - Date.parse(rollout.start)) / units[unit as keyof typeof units]
-  // Days that no month has (30 February) are no time: nobody is reached.
   return elapsed > 0 ? Math.min(1, (elapsed * Number(percent)) / 100) : 0
 }
 

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { accepts, choose, formatFilter, inOrder, parseFilter, readFilter } from '../../src/package/filter.ts'
+import {
+  accepts,
+  candidates,
+  choose,
+  choosesHere,
+  formatFilter,
+  inOrder,
+  parseFilter,
+  readFilter,
+} from '../../src/package/filter.ts'
 import type { Filter } from '../../src/package/filter.ts'
 import { host } from '../../src/package/platform.ts'
 import type { PackageRecord } from '../../src/package/record.ts'
@@ -141,6 +150,78 @@ describe('pre-releases', () => {
     const records = ['1.0.0', make('1.5.0-hotfix.1', { channel: 'stable' })]
     expect(kept(records, {})).toEqual(['1.5.0-hotfix.1'])
     expect(kept(records, { channel: 'beta' })).toEqual(['1.5.0-hotfix.1'])
+  })
+})
+
+describe('a floor', () => {
+  const records = [make('1.0.0'), make('2.0.0'), make('3.0.0', { floor: '2.0.0' })]
+
+  it('lets older versions step through an older release first', () => {
+    expect(kept(records, { newerThan: '1.0.0' })).toEqual(['2.0.0'])
+    expect(kept(records, { newerThan: '2.0.0-rc.1' })).toEqual(['2.0.0'])
+    expect(kept(records, { newerThan: '2.0.0' })).toEqual(['3.0.0'])
+    expect(kept(records, { newerThan: '2.5.0' })).toEqual(['3.0.0'])
+  })
+
+  it('holds nothing back where nothing is installed', () => {
+    expect(kept(records, {})).toEqual(['3.0.0'])
+  })
+
+  it('holds everything back where no step is there', () => {
+    expect(kept([make('3.0.0', { floor: '2.0.0' })], { newerThan: '1.0.0' })).toEqual([])
+  })
+
+  it('that cannot be read keeps a release to new installations', () => {
+    const broken = [make('2.0.0'), make('3.0.0', { floor: 'two' })]
+    expect(kept(broken, { newerThan: '1.0.0' })).toEqual(['2.0.0'])
+    expect(kept(broken, {})).toEqual(['3.0.0'])
+  })
+})
+
+describe('what has to wait', () => {
+  const records = [make('1.0.0'), make('2.0.0'), make('3.0.0'), make('1.0.0', { name: 'bee' })]
+  const before = (limit: string) => (record: PackageRecord) => compareVersions(record.version, limit) < 0
+
+  it('is passed over: the newest of the others takes its place', () => {
+    expect(kept(records, { reached: before('3.0.0') })).toEqual(['2.0.0', '1.0.0'])
+    expect(kept(records, { aged: before('2.0.0') })).toEqual(['1.0.0', '1.0.0'])
+    expect(kept(records, { aged: before('2.0.0'), reached: before('3.0.0'), all: true })).toEqual([
+      ...['1.0.0', '1.0.0'],
+    ])
+    expect(kept(records, { reached: () => false })).toEqual([])
+  })
+
+  it('counts as seen although its rollout is not there yet, but not where it does not fit', () => {
+    const seen: string[] = []
+    const aged = ({ name, version }: PackageRecord): boolean => seen.push(`${name} ${version}`) > 0
+    const fitting: Filter = { aged, reached: () => false, newerThan: '1.0.0', names: ['app'] }
+    expect(kept([...records, make('9.0.0', { os: foreign }), '4.0.0-rc.1'], fitting)).toEqual([])
+    expect(seen.sort()).toEqual(['app 2.0.0', 'app 3.0.0'])
+  })
+
+  it('is remembered of a source, with what is chosen in its place until then', () => {
+    const filter: Filter = { reached: before('3.0.0') }
+    const remembered = candidates([...records, make('0.1.0')].toReversed(), filter)
+    expect(remembered.map(({ name, version }) => `${name} ${version}`)).toEqual([
+      ...['app 3.0.0', 'app 2.0.0', 'bee 1.0.0'],
+    ])
+    expect(choose(remembered, filter)).toEqual(choose(records, filter))
+    expect(choose(remembered, {})).toEqual(choose(records, {}))
+    expect(candidates(records, {})).toEqual(choose(records, {}))
+    expect(candidates(records, { ...filter, all: true })).toEqual(choose(records, { all: true }))
+  })
+
+  it('ages also where something newer is chosen', () => {
+    const seen = new Set<string>()
+    candidates(records, { aged: ({ version }) => seen.add(version).size > 0 })
+    expect([...seen].sort()).toEqual(['1.0.0', '2.0.0', '3.0.0'])
+  })
+
+  it('by its age is asked for together with all that may take its place', () => {
+    expect(formatFilter({ aged: () => true }).get('all')).toBe('1')
+    expect(choosesHere({ aged: () => true })).toBe(true)
+    expect(choosesHere({ reached: () => true })).toBe(false)
+    expect(choosesHere({})).toBe(false)
   })
 })
 

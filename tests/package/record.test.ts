@@ -52,6 +52,25 @@ const good: [string, unknown][] = [
   ],
   ['unknown fields of every type', { ...record, a: null, b: [1], c: { d: true }, e: 'x', f: 1.5 }],
   ['no proofs', withField('proofs', [])],
+  [
+    'one of a signed repository',
+    {
+      ...record,
+      notes: 'Faster.\nSafer.',
+      critical: true,
+      floor: '1.9.0-rc.1',
+      rollout: { start: '2026-11-20T10:00:00Z', rate: '10%/h', why: 'careful' },
+      mirrors: ['http://a/app', 'http://b/app'],
+      proofs: [{ by: 'tuf', role: 'targets', version: 3, expires: '2027-11-20T10:00:00Z' }],
+    },
+  ],
+  ['no notes, nothing critical, no mirrors', { ...record, notes: '', critical: false, mirrors: [] }],
+  ...[
+    { start: '2026-11-20T10:00:00Z', rate: '0.5%/s' },
+    { start: '2026-11-20T10:00:00Z', rate: '0%/d' },
+    { waves: [{ at: '2026-11-20T10:00:00+01:00', percent: 0 }] },
+    { waves: [{ at: '2026-11-20T10:00:00Z', percent: 12.5, why: 'careful' }], start: '2026-11-20T10:00:00Z' },
+  ].map((value): [string, unknown] => [`rollout ${JSON.stringify(value)}`, withField('rollout', value)]),
   ['an empty file', withField('size', 0)],
   ['the largest size', withField('size', Number.MAX_SAFE_INTEGER)],
   ['a pre-release with a build part', withField('version', '1.0.0-beta.2+exp.sha-5114f85')],
@@ -171,6 +190,36 @@ const bad: [string, unknown][] = [
   ),
   ...[{ path: 'x' }, { changed: true }, { path: '', changed: true }, { path: 'x', changed: 1 }, [], 'x'].map(
     (value): [string, unknown] => [`installed ${JSON.stringify(value)}`, withField('installed', value)],
+  ),
+  ...(
+    [
+      ['notes', [1, null, ['a']]],
+      ['critical', ['yes', 1, null]],
+      ['floor', ['1.9', 'v1.9.0', '', 2, null]],
+      ['mirrors', ['http://a', [''], [1], [null], {}]],
+      [
+        'rollout',
+        [
+          ...['10%/h', null, [], {}, true],
+          ...[{ rate: '10%/h' }, { start: '2026-11-20T10:00:00Z' }, { start: 'now', rate: '10%/h' }],
+          ...['10/h', '10%', '-1%/h', '1000%/h', '10%/w', '10%/h\n', 10].map((rate) => ({
+            start: '2026-11-20T10:00:00Z',
+            rate,
+          })),
+          ...[[], {}, [{}], [{ at: '2026-11-20T10:00:00Z' }], [null]].map((waves) => ({ waves })),
+          ...[-1, 100.1, '10', null].map((percent) => ({ waves: [{ at: '2026-11-20T10:00:00Z', percent }] })),
+          { waves: [{ at: 'tomorrow', percent: 10 }] },
+          {
+            waves: [{ at: '2026-11-20T10:00:00Z', percent: 10 }],
+            start: '2026-11-20T10:00:00Z',
+            rate: '10%/h',
+          },
+          { waves: [{ at: '2026-11-20T10:00:00Z', percent: 10 }], start: 1 },
+        ],
+      ],
+    ] as const
+  ).flatMap(([field, values]) =>
+    values.map((value): [string, unknown] => [`${field} ${JSON.stringify(value)}`, withField(field, value)]),
   ),
   ['watched without a time', withField('watched', { since: 1 })],
   ...[null, 'text', [], true].map((value): [string, unknown] => [

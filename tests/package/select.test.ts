@@ -93,4 +93,54 @@ describe('select', () => {
     }
     expect(ended).toBe(true)
   })
+
+  it('keeps what only has to wait of a stream that goes on, and writes it when its time has come', async () => {
+    const released = new Set<string>()
+    const input = Promise.withResolvers<undefined>()
+    async function* silentAfterTwo(): Items {
+      yield make('1.0.0', watched)
+      yield make('2.0.0', watched)
+      released.add('2.0.0').add('1.0.0')
+      await input.promise
+    }
+    const filter = { aged: ({ version }: PackageRecord) => released.has(version) }
+    const result = select(silentAfterTwo(), filter)
+    // The newer one first, and then the older one is no news.
+    expect(await result.next()).toHaveProperty('value.version', '2.0.0')
+    const rest = result.next()
+    input.resolve(undefined)
+    expect(await rest).toEqual({ done: true, value: undefined })
+  })
+
+  it('forgets what still has to wait when the stream ends', async () => {
+    const items = [make('1.0.0'), make('2.0.0'), make('3.0.0', watched)]
+    const filter = { reached: ({ version }: PackageRecord) => version === '1.0.0' }
+    expect(await Array.fromAsync(select(from(items), filter))).toEqual([items[0]])
+  })
+
+  it('stops waiting for what has to wait when its input fails, and when its reader has gone', async () => {
+    async function* failing(): Items {
+      yield make('1.0.0', watched)
+      await Promise.resolve()
+      throw new Error('cut off')
+    }
+    const filter = { aged: () => false }
+    await expect(Array.fromAsync(select(failing(), filter))).rejects.toThrow('cut off')
+    let ended = false
+    async function* open(): Items {
+      await Promise.resolve()
+      try {
+        yield make('1.0.0', watched)
+        yield failure
+        yield make('2.0.0', watched)
+      } finally {
+        ended = true
+      }
+    }
+    for await (const item of select(open(), filter)) {
+      expect(item).toBe(failure)
+      break
+    }
+    expect(ended).toBe(true)
+  })
 })
