@@ -1,15 +1,15 @@
 import { Option } from 'clipanion'
 import type { ListOptions } from '../sources/list.ts'
 import { FilterCommand } from './filter-command.ts'
-import { TokenFlags } from './step-flags.ts'
+import { TokenFlags, TrustFlags } from './step-flags.ts'
 
 /** The flags of the verbs that read sources. */
-export abstract class SourceCommand extends TokenFlags(FilterCommand) {
+export abstract class SourceCommand extends TrustFlags(TokenFlags(FilterCommand)) {
   probe = Option.Array('--probe', {
     description: 'DIR: ask the executables in this directory for their version',
   })
   /** What the sources need of the world. */
-  protected sourceOptions(): ListOptions {
+  protected async sourceOptions(): Promise<ListOptions> {
     const { env, cwd, signal } = this.context
     return {
       cwd,
@@ -17,6 +17,7 @@ export abstract class SourceCommand extends TokenFlags(FilterCommand) {
       signal,
       observer: this.observer,
       tokenFile: this.tokenPath(),
+      trust: await this.openTrust(),
       ...(this.probe && { probe: this.probe }),
     }
   }

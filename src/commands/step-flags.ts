@@ -3,11 +3,12 @@ import { GupperError } from '../errors.ts'
 import { readToken } from '../net/token.ts'
 import { parseCount, parseDuration } from '../package/duration.ts'
 import type { FetchOptions } from '../sources/fetch.ts'
+import type { Trust } from '../sources/trust.ts'
 import type { InstallOptions } from '../store/install.ts'
 import { parseRequire } from '../trust/policy.ts'
 import type { VerifyOptions } from '../trust/verify.ts'
 import type { GupperCommand } from './command.ts'
-import { cacheHome } from './homes.ts'
+import { cacheHome, stateHome } from './homes.ts'
 
 // Flags that a step and `update` share: each set is a class to build on, so that clipanion finds them on the command.
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what TypeScript asks of a mixin
@@ -33,6 +34,39 @@ export function TokenFlags<B extends Base>(Base: B) {
     }
   }
   return WithToken
+}
+
+/** The flag for signed repositories. */
+export function TrustFlags<B extends Base<GupperCommand & HasToken>>(Base: B) {
+  abstract class WithTrust extends Base {
+    trust = Option.String('--trust', {
+      description:
+        'ROOT.json: the root of trust of a signed repository, which must vouch for everything (or the variable GUPPER_TRUST)',
+    })
+
+    /** The root of trust that was given, if any. @throws GupperError `config` (78) where it is none */
+    protected async openTrust(): Promise<Trust | undefined> {
+      const { cwd, env, signal } = this.context
+      if (this.trust === '')
+        throw new GupperError('usage', '--trust is empty, which would trust everything', {
+          hint: 'leave it out, or give a root.json',
+        })
+      const root = this.trust ?? (env.GUPPER_TRUST === '' ? undefined : env.GUPPER_TRUST)
+      if (root === undefined) return undefined
+      const { openTrust } = await import('../sources/trust.ts')
+      const { observer } = this
+      return openTrust({
+        root,
+        home: stateHome(env),
+        cwd,
+        env,
+        signal,
+        observer,
+        tokenFile: this.tokenPath(),
+      })
+    }
+  }
+  return WithTrust
 }
 
 /** The flags of `fetch`. */

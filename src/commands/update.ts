@@ -37,8 +37,10 @@ class UpdateCommand extends InstallFlags(VerifyFlags(FetchFlags(RequireFlags(Sou
   sources = Option.Rest({ name: 'SOURCE' })
 
   async run(): Promise<undefined> {
+    const sources = await this.sourceOptions()
     const options = {
-      ...this.sourceOptions(),
+      ...sources,
+      tuf: sources.trust && (await import('../sources/prover.ts')).createProver(sources.trust, this.sources),
       ...(await this.fetchOptions()),
       ...this.verifyOptions(),
       ...this.installOptions(),

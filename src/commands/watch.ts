@@ -55,7 +55,7 @@ class WatchCommand extends SourceCommand {
         hint: 'give --once to a crontab line',
       })
     const options: WatchOptions = {
-      ...this.sourceOptions(),
+      ...(await this.sourceOptions()),
       signal: this.context.signal,
       every: Math.max(100, parseDuration(this.every, '--every')),
       next: this.cron === undefined ? undefined : await readCron(this.cron),

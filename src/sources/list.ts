@@ -3,12 +3,15 @@ import { choose, type Filter } from '../package/filter.ts'
 import { toFailure, type Item, type PackageRecord } from '../package/record.ts'
 import { createProbeSource } from './probe.ts'
 import { findDirectory, openSource, type Source, type SourceOptions } from './source.ts'
+import type { Trust } from './trust.ts'
 
 /** What `list` and `watch` read. */
 export interface ListOptions extends SourceOptions {
   filter?: Filter
   /** Directories of executables that are asked for their version. */
   probe?: readonly string[]
+  /** All addresses are mirrors of one signed repository, and its records come from what this root of trust proves. */
+  trust?: Trust | undefined
 }
 
 /**
@@ -19,11 +22,19 @@ export async function openSources(
   addresses: readonly string[],
   options: ListOptions,
 ): Promise<(Source | { url: string; reason: unknown })[]> {
-  const { probe = [], filter, cwd } = options
+  const { probe = [], filter, cwd, trust } = options
   if (addresses.length + probe.length === 0)
     throw new GupperError('usage', 'no source is given', {
       hint: 'name one, e.g. http://repo:8080 or ./packages',
     })
+  if (trust !== undefined) {
+    if (probe.length > 0)
+      throw new GupperError('usage', '--probe and --trust exclude each other', {
+        hint: 'what is asked for its version is vouched for by nobody',
+      })
+    const { createTrustedSource } = await import('./trusted.ts')
+    return [await createTrustedSource(addresses, trust, options)]
+  }
   const [only, more] = filter?.names ?? []
   const name = more === undefined ? only : undefined
   const opening = [
@@ -53,6 +64,10 @@ export async function* list(addresses: readonly string[], options: ListOptions):
   )
   for (const source of sources) if ('close' in source) source.close()
   signal?.throwIfAborted()
+  for (const source of sources) {
+    if (!('troubles' in source)) continue
+    for (const trouble of source.troubles ?? []) yield toFailure('list', trouble)
+  }
   for (const answer of answers) {
     if (answer.status === 'rejected') yield toFailure('list', answer.reason)
     else for (const record of answer.value) found.push(record)

@@ -19,6 +19,8 @@ export interface Source {
   read(filter: Filter): Promise<Iterable<PackageRecord> | undefined>
   /** True when the last reading left out what was still being written, so that it is worth reading again soon. */
   readonly unsettled?: boolean
+  /** What the last reading could not give, though it gave the rest. */
+  readonly troubles?: readonly GupperError[]
   /**
    * Says whenever something may have changed, until the signal; undefined where the source cannot push.
    * Ends, or throws, when it no longer can.

@@ -58,6 +58,7 @@ export class Watcher {
     try {
       const found = await this.source.read(filter)
       if (found) this.records = candidates(found, filter)
+      for (const trouble of found ? (this.source.troubles ?? []) : []) this.#observer.warn(trouble.message)
       if (this.#failures > 0) this.#observer.info(`${this.source.url} is there again`)
       this.#failures = 0
     } catch (error) {

@@ -52,13 +52,13 @@ export async function openTrustedStore(place: TrustedPlace, options: Options = {
   if (await exists(journal)) await locked(() => finish(journal, directory))
   const marks = await readMarks(place.marks, options.observer)
   const known = await read('timestamp')
+  let kept = JSON.stringify(marks)
   return {
     read,
     marks,
     commit: async (fresh, stale, after) => {
       const gone = [...stale].filter((role) => !fresh.has(role))
-      const same = JSON.stringify(after) === JSON.stringify(marks)
-      if (fresh.size === 0 && gone.length === 0 && same) return
+      if (fresh.size === 0 && gone.length === 0 && JSON.stringify(after) === kept) return
       await locked(async () => {
         await finish(journal, directory)
         const there = await read('timestamp')
@@ -69,6 +69,7 @@ export async function openTrustedStore(place: TrustedPlace, options: Options = {
         await explaining(`cannot write ${place.marks}`, () => makeDirectory(path.dirname(place.marks), 0o700))
         await writeDurably(place.marks, `${text}\n`, `${place.marks}.new`)
       })
+      kept = JSON.stringify(after)
     },
   }
 }

@@ -4,6 +4,8 @@ import type { PackageRecord, Proof } from '../package/record.ts'
 import type { Sums } from './checksums.ts'
 import type { Measured } from './measure.ts'
 import { checkSignature, type MinisignKey, type MinisignSignature } from './minisign.ts'
+import { proofOf, yankOf } from './tuf/release.ts'
+import type { Vouched } from './tuf/walk.ts'
 
 type Identity = Pick<PackageRecord, 'name' | 'version' | 'os' | 'arch'>
 
@@ -74,6 +76,37 @@ export function proveSignature(
   checkSignature(signature, key, message, file)
   checkName(signature.comment, identity, file)
   return [{ by: 'minisign', key: key.id, comment: signature.comment }]
+}
+
+/** The bytes are those that a role of the repository vouches for under this name, and were not taken back. */
+export function proveTarget(
+  { file, identity }: Claim,
+  measured: Measured,
+  vouched: Vouched | undefined,
+): Proof[] {
+  if (vouched === undefined)
+    throw new GupperError('untrusted', `no role of the repository vouches for ${file}`)
+  const { target } = vouched
+  if (target.length !== measured.size)
+    throw new GupperError('untrusted', `${file} has ${measured.size} bytes, not ${target.length}`)
+  const { sha256, sha512 } = target.hashes
+  const found = measured.digest.slice('sha256:'.length)
+  if (sha256 === undefined && (sha512 === undefined || measured.sha512 === undefined))
+    throw new GupperError('untrusted', `the repository says no hash of ${file} that is known here`)
+  if (
+    (sha256 !== undefined && sha256.toLowerCase() !== found) ||
+    (sha512 !== undefined && measured.sha512 !== undefined && sha512.toLowerCase() !== measured.sha512)
+  )
+    throw new GupperError('untrusted', `${file} is not what the repository vouches for`)
+  if (isOther(parseFileName(file), identity))
+    throw new GupperError(
+      'untrusted',
+      `the repository vouches for ${file}: it is another package than the record says`,
+    )
+  const reason = yankOf(vouched)
+  if (reason !== undefined)
+    throw new GupperError('untrusted', `${file} was yanked by its publisher: ${reason}`)
+  return [proofOf(vouched)]
 }
 
 /** `minisign` signs the file's name in the comment, tab-separated, unless the publisher gave another comment. */

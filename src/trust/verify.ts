@@ -6,10 +6,13 @@ import { toFailure, type Failure, type Item, type PackageRecord, type Proof } fr
 import { collectEvidence, type Evidence, type EvidenceOptions } from './evidence.ts'
 import { measure, type Measured } from './measure.ts'
 import { demand, type Requirement } from './policy.ts'
-import { proveDigest, proveSignature, proveSize, proveSums, type Claim } from './rules.ts'
+import { proveDigest, proveSignature, proveSize, proveSums, proveTarget, type Claim } from './rules.ts'
+import type { TufProver } from './tuf/prover.ts'
 
 /** What is to be proven, with what. */
 export interface VerifyOptions extends EvidenceOptions {
+  /** What a signed repository vouches for: each package must be among it. */
+  tuf?: TufProver | undefined
   /** The proofs that must stand (see {@link demand}). */
   require?: Requirement | undefined
 }
@@ -45,6 +48,7 @@ export async function* verify(items: Items, options: VerifyOptions = {}): AsyncG
     })
   } finally {
     evidence.close()
+    options.tuf?.close()
   }
 }
 
@@ -82,6 +86,7 @@ export async function* verifyFiles(
     }
   } finally {
     evidence.close()
+    options.tuf?.close()
   }
 }
 
@@ -93,8 +98,9 @@ async function prove(
 ): Promise<{ measured: Measured; proofs: Proof[] }> {
   const sums = options.checksums === undefined ? undefined : await evidence.sums(claim)
   const signature = options.minisign === undefined ? undefined : await evidence.signature(claim)
+  const vouched = await options.tuf?.find(claim)
   const measured = await measure(claim.path, {
-    sha512: sums?.sha512 !== undefined,
+    sha512: sums?.sha512 !== undefined || vouched?.target.hashes.sha512 !== undefined,
     blake2b: signature?.prehashed === true,
     whole: signature?.prehashed === false,
     signal: options.signal,
@@ -104,6 +110,7 @@ async function prove(
     ...proveDigest(claim, measured),
     ...proveSums(claim, measured, sums, evidence.from),
     ...proveSignature(claim, measured, signature, evidence.key),
+    ...(options.tuf === undefined ? [] : proveTarget(claim, measured, vouched)),
   ]
   const earlier = claim.earlier.filter((old) => !made.some((proof) => isSame(old, proof)))
   const proofs = [...earlier, ...made]

@@ -1,0 +1,45 @@
+import { GupperError } from '../errors.ts'
+import type { TufProver } from '../trust/tuf/prover.ts'
+import { findTarget, type Vouched } from '../trust/tuf/walk.ts'
+import type { Session, Trust } from './trust.ts'
+
+/**
+ * Says what a signed repository vouches for, file by file.
+ * @param trust the root of trust
+ * @param addresses where the repository lies: mirrors of one another; none: each record's own source, and for what has
+ *   none what is trusted on this machine already
+ */
+export function createProver(trust: Trust, addresses: readonly string[]): TufProver {
+  const sessions = new Map<string, Session>()
+  const find = async (session: Session, file: string): Promise<Vouched | undefined> => {
+    try {
+      return await findTarget(session.trusted, file)
+    } finally {
+      await session.keep()
+    }
+  }
+  return {
+    async find({ file, source, watched }) {
+      const mirrors = addresses.length > 0 ? addresses : source === undefined ? [] : [source]
+      const key = mirrors.join('\n')
+      const session = sessions.get(key)
+      if (session !== undefined) {
+        try {
+          const found = await find(session, file)
+          // A stream that does not end brings what was not there when this session began.
+          if (found !== undefined || !watched) return found
+        } catch (error) {
+          // Another mirror may have the role that this one lacks.
+          if (!(error instanceof GupperError) || session.transport === undefined) throw error
+        }
+      }
+      return trust.withMirrors(mirrors, async (opened) => {
+        sessions.set(key, opened)
+        return find(opened, file)
+      })
+    },
+    close: () => {
+      trust.close()
+    },
+  }
+}
