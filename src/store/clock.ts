@@ -59,8 +59,8 @@ async function readMark(file: string): Promise<number | undefined> {
     const mark = isTime(latest) ? Date.parse(latest) : NaN
     return Number.isNaN(mark) ? undefined : mark
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof TypeError || errnoOf(error) === 'ENOENT')
-      return undefined
+    const missing = ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')
+    if (missing || error instanceof SyntaxError || error instanceof TypeError) return undefined
     throw explain(error, `cannot read ${file}`, true)
   }
 }

@@ -3,7 +3,7 @@ import { open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errnoOf, explain } from '../errors.ts'
 import { digestOf, parseDigest } from '../package/digest.ts'
-import type { Observer } from '../package/observer.ts'
+import { silent, type Observer } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
 import type { Clock } from './clock.ts'
 import { makeDirectory, writeDurably } from './durable.ts'
@@ -31,7 +31,7 @@ const line = /^([0-9a-f]{32}) ([1-9]\d{9})$/
  * @throws GupperError `cannot-read` (69) when it is there and cannot be read
  */
 export async function openFirstSeen(file: string, clock: Clock, observer: Observer): Promise<FirstSeen> {
-  const { known, lines, tail } = await read(file, clock, observer)
+  const { known, lines, tail } = await read(file, clock.latest.getTime(), observer)
   let trouble: Error | undefined = await tryOpening(file)
   let kept = lines
   let start = tail
@@ -46,8 +46,8 @@ export async function openFirstSeen(file: string, clock: Clock, observer: Observ
     }
     pending = ''
     if (kept <= 2 * limit) return
-    kept = known.size
-    compact(file, known).catch((error: unknown) => observer.debug(asError(error).message))
+    kept = limit
+    compact(file, clock.latest.getTime()).catch((error: unknown) => observer.debug(asError(error).message))
   }
   if (kept > 2 * limit) flush()
   return {
@@ -58,7 +58,7 @@ export async function openFirstSeen(file: string, clock: Clock, observer: Observ
       if (trouble !== undefined) throw trouble
       const time = Math.ceil(now / 1000)
       known.set(key, time)
-      if (known.size > limit) known.delete(known.keys().next().value ?? '')
+      if (known.size > 2 * limit) trim(known)
       // All that is noted in one go becomes one write, and is written before anything else happens.
       if (pending === '') queueMicrotask(flush)
       pending += `${key} ${time}\n`
@@ -75,32 +75,30 @@ function keyOf({ digest, name, file }: PackageRecord): string {
 
 async function read(
   file: string,
-  clock: Clock,
+  latest: number,
   observer: Observer,
 ): Promise<{ known: Map<string, number>; lines: number; tail: string }> {
   let text = ''
   try {
     text = await readFile(file, 'latin1')
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw explain(error, `cannot read ${file}`, true)
+    if (!['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? ''))
+      throw explain(error, `cannot read ${file}`, true)
   }
   const known = new Map<string, number>()
   // Processes at once need not agree on the second.
-  const latest = clock.latest.getTime() / 1000 + 300
+  const end = latest / 1000 + 300
   const lines = text.split('\n')
   let strange = 0
   for (const text of lines.slice(0, -1)) {
     const [, key = '', digits = ''] = line.exec(text) ?? []
     const time = Number(digits)
     if (key === '') strange++
-    else if (time <= latest) known.set(key, Math.min(time, known.get(key) ?? Infinity))
+    else if (time <= end) known.set(key, Math.min(time, known.get(key) ?? Infinity))
   }
   if (strange > 1)
     observer.warn(`${file} is damaged: builds that are no longer known from it count as seen just now`)
-  for (const key of known.keys()) {
-    if (known.size <= limit) break
-    known.delete(key)
-  }
+  trim(known)
   // What a crash has cut off must not swallow the next line.
   return { known, lines: lines.length, tail: text === '' || text.endsWith('\n') ? '' : '\n' }
 }
@@ -116,10 +114,20 @@ async function tryOpening(file: string): Promise<Error | undefined> {
   }
 }
 
-async function compact(file: string, known: ReadonlyMap<string, number>): Promise<void> {
-  await withLock(`${file}.lock`, { what: file, wait: 0 }, () =>
-    writeDurably(file, [...known].map(([key, time]) => `${key} ${time}\n`).join(''), `${file}.new`),
-  )
+/** Forgets what was noted first. */
+function trim(known: Map<string, number>): void {
+  for (const key of known.keys()) {
+    if (known.size <= limit) return
+    known.delete(key)
+  }
+}
+
+async function compact(file: string, latest: number): Promise<void> {
+  await withLock(`${file}.lock`, { what: file, wait: 0 }, async () => {
+    const { known } = await read(file, Math.max(latest, Date.now()), silent)
+    const text = [...known].map(([key, time]) => `${key} ${time}\n`).join('')
+    await writeDurably(file, text, `${file}.new`)
+  })
 }
 
 function asError(error: unknown): Error {

@@ -7,12 +7,13 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pid } from 'node:process'
-import { errnoOf, explain } from '../errors.ts'
+import { errnoOf, explain, GupperError } from '../errors.ts'
 
 /**
  * What is particular to this machine, or to this user on it: it decides its place in rollouts. It is made once, in whole;
@@ -26,12 +27,30 @@ export function readSeed(directory: string): string {
   const found = readWhole(file)
   if (found !== undefined) return found
   try {
-    mkdirSync(directory, { recursive: true })
+    makeDirectory(directory)
     make(directory, file)
   } catch (error) {
     throw explain(error, `cannot write ${file}`)
   }
-  return readWhole(file) ?? readSeed(directory)
+  const made = readWhole(file)
+  if (made === undefined) throw new GupperError('cannot-write', `cannot write ${file}: it does not stay`)
+  return made
+}
+
+// As in durable.ts: Node's own recursive mkdir never ends in /proc.
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path)
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return
+    if (errnoOf(error) !== 'ENOENT' || dirname(path) === path) throw error
+    makeDirectory(dirname(path))
+    try {
+      mkdirSync(path)
+    } catch (late) {
+      if (errnoOf(late) !== 'EEXIST') throw late
+    }
+  }
 }
 
 function readWhole(file: string): string | undefined {
@@ -39,7 +58,7 @@ function readWhole(file: string): string | undefined {
     const text = readFileSync(file, 'utf8')
     if (/^[0-9a-f]{32}\n$/.test(text)) return text.trim()
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined
     throw explain(error, `cannot read ${file}`, true)
   }
   // Damaged: any other place in the queue is as good.
@@ -59,8 +78,8 @@ function make(directory: string, file: string): void {
   try {
     linkSync(temporary, file)
   } catch (error) {
-    // Another process was first, and may have taken ours for a leftover.
-    if (!['EEXIST', 'ENOENT'].includes(errnoOf(error) ?? '')) throw error
+    // Another process was first, and may have taken ours for a leftover; or the file system has no links.
+    if (!['EEXIST', 'ENOENT'].includes(errnoOf(error) ?? '')) renameSync(temporary, file)
   } finally {
     rmSync(temporary, { force: true })
   }
