@@ -78,9 +78,8 @@ function remoteAt(client: Client, base: string): Remote {
   return {
     async readMetadata(name, maxBytes) {
       try {
-        const { body } = await client.get(`${base.replace(/\/+$/, '')}/${encodeURIComponent(name)}`, {
-          maxBytes,
-        })
+        // Whatever needs per cents has them already.
+        const { body } = await client.get(`${base.replace(/\/+$/, '')}/${name}`, { maxBytes })
         return body
       } catch (error) {
         const missing =
