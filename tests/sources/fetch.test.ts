@@ -129,6 +129,21 @@ describe('an honest server', () => {
     expect(fetched.proofs).toEqual([{ by: 'digest' }])
   })
 
+  test('who vouched for the digest that the bytes have is kept: TUF, and nobody else', async () => {
+    const server = await start('none')
+    const tuf = { by: 'tuf', role: 'targets', version: 3, expires: '2030-01-01T00:00:00Z' }
+    const record = { ...server.record(file), proofs: [{ by: 'minisign' }, tuf] }
+    expect((await fetchOne(record)).proofs).toEqual([{ by: 'digest' }, tuf])
+    const { digest: _digest, ...unknown } = record
+    expect((await fetchOne(unknown)).proofs).toEqual([])
+    const path = join(dir, file)
+    await writeFile(path, bytes)
+    expect((await fetchOne({ ...record, url: pathToFileURL(path).href })).proofs).toEqual([
+      { by: 'digest' },
+      tuf,
+    ])
+  })
+
   test('the same package twice in one stream is downloaded once', async () => {
     const server = await start('none')
     const record = server.record(file)
@@ -319,6 +334,101 @@ describe('a hostile server', () => {
     expect(error).toMatchObject({ code: 'unreachable', exit: 69 })
     expect(error.message).toContain('connection refused')
     expect(told).toHaveLength(3)
+  })
+})
+
+describe('several mirrors', () => {
+  const warned: string[] = []
+  const observer = { ...silent, warn: (text: string) => warned.push(text) }
+  beforeEach(() => warned.splice(0))
+  const both = (bad: HostileServer, honest: HostileServer): PackageRecord => ({
+    ...bad.record(file),
+    digest: digestOf(bytes),
+    size: bytes.length,
+    mirrors: [honest.record(file).url],
+  })
+
+  test.each<[Sin, RegExp]>([
+    ['hangs-up', /the connection was cut/],
+    ['stalls', /sent nothing for/],
+    ['drips', /bytes a second/],
+    ['not-found', /does not exist \(404\)/],
+    ['unauthorized', /may not be read \(401\)/],
+    ['teapot', /status 418/],
+    ['redirects-for-ever', /sends us on without end/],
+    ['sends-more', /more than 300000 bytes|has 300/],
+    ['wrong-size', /bytes/],
+    ['wrong-digest', /but its record says/],
+    ['wrong-range', /answered with/],
+  ])('the first one %s: the next one has it, and people are told', async (sin, why) => {
+    const bad = await start(sin)
+    const honest = await start('none')
+    const record = both(bad, honest)
+    const fetched = await fetchOne(record, { limits: limitsFor(sin), observer })
+    expect(await readFile(join(into, file))).toEqual(bytes)
+    expect(fetched).toMatchObject({ proofs: [{ by: 'digest' }], mirrors: record.mirrors })
+    expect(warned).toHaveLength(1)
+    expect(warned[0]).toContain(`${bad.url}/download/${file} failed: `)
+    expect(warned[0]).toMatch(why)
+    expect(warned[0]).toContain(`trying ${honest.url}`)
+  })
+
+  test('what the first one began the next one goes on with, though it has another tag', async () => {
+    const bad = await start('truncates-once')
+    const honest = await start('none')
+    await fetchOne(both(bad, honest), { limits: { ...limits, tries: 1 }, observer })
+    expect(honest.requests[0]?.headers).toMatchObject({ range: `bytes=${bytes.length / 2}-` })
+    expect(honest.requests[0]?.headers['if-range']).toBeUndefined()
+    expect(await readFile(join(into, file))).toEqual(bytes)
+  })
+
+  test('what the first one began with wrong bytes is begun anew', async () => {
+    const bad = await start('truncates-once', { [file]: randomBytes(bytes.length) })
+    const honest = await start('none')
+    await fetchOne(both(bad, honest), { limits: { ...limits, tries: 1 }, observer })
+    expect(honest.requests.map(({ headers }) => headers.range)).toEqual([
+      `bytes=${bytes.length / 2}-`,
+      undefined,
+    ])
+    expect(await readFile(join(into, file))).toEqual(bytes)
+  })
+
+  test('all fail: the worst is what it says, and all are named', async () => {
+    const away = await start('not-found')
+    const liar = await start('wrong-digest')
+    const closed = await start('hangs-up')
+    const mirrors = [liar, closed].map((server) => server.record(file).url)
+    const error = await failOne({ ...both(away, liar), mirrors }, { observer })
+    expect(error).toMatchObject({ code: 'wrong-digest', exit: 65 })
+    for (const { url } of [away, liar, closed]) expect(error.message).toContain(url)
+    expect(error.message).toContain('none of 3 mirrors has app-1.0.0-any-any')
+    expect(warned).toHaveLength(2)
+    expect(await tree(join(cacheDir, 'sha256'))).toEqual([])
+  })
+
+  test('without a digest no other mirror is asked: nothing says that its bytes are the same', async () => {
+    const bad = await start('not-found')
+    const honest = await start('none')
+    const { digest: _digest, ...record } = both(bad, honest)
+    expect((await failOne(record as PackageRecord)).code).toBe('not-found')
+    expect(honest.requests).toEqual([])
+  })
+
+  test('what is no fault of a mirror is not tried again at another', async () => {
+    const [first, second] = [await start('none'), await start('none')]
+    await writeFile(cacheDir, 'a file')
+    expect((await failOne(both(first, second), { observer })).exit).toBe(73)
+    expect([...first.requests, ...second.requests, ...warned]).toEqual([])
+  })
+
+  test('a mirror may be a directory, or nothing that can be fetched', async () => {
+    const bad = await start('not-found')
+    const path = join(dir, file)
+    await writeFile(path, bytes)
+    const mirrors = ['gopher://x/y', join('file:///missing', file), pathToFileURL(path).href]
+    const fetched = await fetchOne({ ...both(bad, bad), mirrors }, { observer, into: undefined })
+    expect(fetched.path).toBe(path)
+    expect(warned).toHaveLength(3)
   })
 })
 
