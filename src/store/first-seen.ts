@@ -12,16 +12,16 @@ import { withLock } from './lock.ts'
 /** When this machine first saw which build. */
 export interface FirstSeen {
   /**
-   * Says when a build was first seen, in s since the epoch; one that was not is noted as seen at `now`, in ms.
+   * Says when a build was first seen, in ms since the epoch; one that was not is noted as seen at `now`.
    * @throws GupperError `cannot-write`, `no-space` (73) when it cannot be noted
    */
   of(record: PackageRecord, now: number): number
 }
 
-const limit = 100_000 // builds that are remembered, 44 bytes each; the file may grow to twice as many
+const limit = 100_000 // builds that are remembered, 47 bytes each; the file may grow to twice as many
 
-// The time has ten digits, so that a line that was cut off is none.
-const line = /^([0-9a-f]{32}) ([1-9]\d{9})$/
+// The time has thirteen digits, so that a line that was cut off is none.
+const line = /^([0-9a-f]{32}) ([1-9]\d{12})$/
 
 /**
  * Remembers in a file, a line each. Lines are appended whole, so two processes at once do no harm; whatever is lost, to a
@@ -56,7 +56,7 @@ export async function openFirstSeen(file: string, clock: Clock, observer: Observ
       const before = known.get(key)
       if (before !== undefined) return before
       if (trouble !== undefined) throw trouble
-      const time = Math.ceil(now / 1000)
+      const time = Math.ceil(now)
       known.set(key, time)
       if (known.size > 2 * limit) trim(known)
       // All that is noted in one go becomes one write, and is written before anything else happens.
@@ -86,8 +86,8 @@ async function read(
       throw explain(error, `cannot read ${file}`, true)
   }
   const known = new Map<string, number>()
-  // Processes at once need not agree on the second.
-  const end = latest / 1000 + 300
+  // Processes at once need not agree on the time to the millisecond.
+  const end = latest + 300_000
   const lines = text.split('\n')
   let strange = 0
   for (const text of lines.slice(0, -1)) {

@@ -52,7 +52,7 @@ export function createStages(home: () => string, observer: Observer): Stages {
       // Noted by the latest time seen, aged by the system's: a clock that was set back makes builds younger, never older.
       return (record) => {
         const now = Date.now()
-        return now - first.of(record, Math.max(now, clock.latest.getTime())) * 1000 >= minAge
+        return now - first.of(record, Math.max(now, clock.latest.getTime())) >= minAge
       }
     },
   }
