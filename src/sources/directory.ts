@@ -1,4 +1,5 @@
-import { lstat, readdir, watch } from 'node:fs/promises'
+import { watch } from 'node:fs'
+import { lstat, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { explain } from '../errors.ts'
 import { hashFile } from '../package/digest.ts'
@@ -7,6 +8,7 @@ import { parseFileName } from '../package/filename.ts'
 import { silent } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
 import { findWritten } from '../store/writers.ts'
+import { createAlarm } from './alarm.ts'
 import { fileUrl, type Source, type SourceOptions } from './source.ts'
 
 /**
@@ -97,12 +99,31 @@ async function describe(file: string): Promise<{ key: string; size: number; publ
   return { key: [dev, ino, size, mtimeNs].join(':'), size: Number(size), published }
 }
 
-/** Says whenever something happened in a directory, until the signal. @throws GupperError `cannot-read` (69) */
+/**
+ * Says whenever something happened in a directory, until the signal.
+ * @throws GupperError `cannot-read` (69) when it cannot be watched
+ */
 export async function* watchDirectory(directory: string, signal: AbortSignal): AsyncGenerator<string> {
+  const alarm = createAlarm(signal)
+  const failures: Error[] = []
   try {
-    // What happens between two reads of it is dropped; only that something happened matters here.
-    for await (const { filename } of watch(directory, { signal, maxQueue: 1, overflow: 'ignore' }))
-      yield filename ?? directory
+    // Not that of fs/promises: it keeps every event, or warns of those it dropped. Only that something happened matters.
+    const watcher = watch(directory, { signal }, () => alarm.ring())
+    watcher.on('error', (error) => {
+      failures.push(error)
+      alarm.ring()
+    })
+    try {
+      for (;;) {
+        await alarm.wait(Infinity)
+        if (signal.aborted) return
+        const [failure] = failures
+        if (failure) throw failure
+        yield directory
+      }
+    } finally {
+      watcher.close()
+    }
   } catch (error) {
     if (!signal.aborted) throw explain(error, `cannot watch ${directory}`, true)
   }

@@ -143,12 +143,15 @@ export async function openEvents(
   url: string,
   signal: AbortSignal,
 ): Promise<AsyncIterable<unknown> | undefined> {
-  const { status, headers, body } = await client.stream(url, {
-    accept: 'text/event-stream',
-    signal,
-    idle: heartbeat,
-    tries: 1,
-  })
+  const answer = await client
+    .stream(url, { accept: 'text/event-stream', signal, idle: heartbeat, tries: 1 })
+    .catch((error: unknown) => {
+      // A server of plain files: asking it again would not help.
+      if (error instanceof GupperError && error.code === 'not-found') return undefined
+      throw error
+    })
+  if (!answer) return undefined
+  const { status, headers, body } = answer
   if (status === 200 && headers.get('content-type')?.startsWith('text/event-stream')) return readEvents(body)
   await body[Symbol.asyncIterator]().return?.()
   return undefined

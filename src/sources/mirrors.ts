@@ -31,23 +31,22 @@ export async function withMirrors<T>(
   observer: Observer,
   work: (address: string) => Promise<T>,
 ): Promise<T> {
-  const failures: { address: string; error: GupperError }[] = []
+  const failures: { reason: string; error: GupperError }[] = []
   for (const [i, address] of addresses.entries()) {
     try {
       return await work(address)
     } catch (error) {
       if (!(error instanceof GupperError) || !worst.includes(error.code) || addresses.length === 1)
         throw error
-      failures.push({ address: withoutCredentials(address), error })
+      const place = withoutCredentials(address)
+      const reason = error.message.includes(place) ? error.message : `${place}: ${error.message}`
+      failures.push({ reason, error })
       const next = addresses[i + 1]
-      if (next !== undefined)
-        observer.warn(
-          `${withoutCredentials(address)} failed: ${error.message}; trying ${withoutCredentials(next)}`,
-        )
+      if (next !== undefined) observer.warn(`${reason}; trying ${withoutCredentials(next)}`)
     }
   }
   const [main] = failures.toSorted((a, b) => worst.indexOf(a.error.code) - worst.indexOf(b.error.code))
-  const all = failures.map(({ address, error }) => `${address}: ${error.message}`).join('; ')
+  const all = failures.map(({ reason }) => reason).join('; ')
   throw new GupperError(
     main?.error.code ?? 'unreachable',
     `none of ${failures.length} mirrors has ${file}: ${all}`,
