@@ -119,7 +119,16 @@ function late(): Plugin {
 /** Loading these takes milliseconds, and most runs never call them: only these functions, and only when called. */
 const seldom: Record<string, readonly string[]> = {
   'node:child_process': ['spawn'],
-  'node:crypto': ['createHash', 'createPublicKey', 'randomBytes', 'timingSafeEqual', 'verify'],
+  'node:crypto': [
+    'createHash',
+    'createPrivateKey',
+    'createPublicKey',
+    'generateKeyPairSync',
+    'randomBytes',
+    'sign',
+    'timingSafeEqual',
+    'verify',
+  ],
   'node:v8': ['setFlagsFromString'],
   'node:vm': ['runInNewContext'],
 }

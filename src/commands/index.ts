@@ -15,6 +15,9 @@ export type VerbClass = (new () => GupperCommand) & typeof GupperCommand
 /** All verbs, in the order of a pipeline. */
 export const verbs: readonly Verb[] = [
   { name: 'pack', load: () => import('./pack.ts') },
+  { name: 'trust', below: ['init', 'refresh'], load: () => import('./trust.ts') },
+  { name: 'publish', load: () => import('./publish.ts') },
+  { name: 'yank', load: () => import('./yank.ts') },
   { name: 'serve', load: () => import('./serve.ts') },
   { name: 'list', load: () => import('./list.ts') },
   { name: 'watch', load: () => import('./watch.ts') },

@@ -1,0 +1,172 @@
+import { GupperError } from '../errors.ts'
+import type { Observer } from '../package/observer.ts'
+import { delegatedKeys, delegatedNames, spokesmenOf } from '../trust/tuf/delegation.ts'
+import type { Envelope, Root, Target, Targets } from '../trust/tuf/model.ts'
+import { metaOf, readTargets, type Committed } from './committed.ts'
+import { specVersion } from './envelope.ts'
+import type { Keyring } from './keyring.ts'
+import type { Layout } from './layout.ts'
+import { expiresAfter, lifeOf, type Lives } from './lives.ts'
+import type { Authority } from './sign.ts'
+
+/** What a draft is made of. */
+export interface DraftParts {
+  layout: Layout
+  committed: Committed
+  pending: ReadonlyMap<string, Envelope<Root> | Envelope<Targets>>
+  keyring: Keyring
+  lives: Lives
+  now: Date
+  observer: Observer
+}
+
+/** A target, and the role that vouches for it. */
+export interface Standing {
+  role: string
+  target: Target
+}
+
+/**
+ * The next state of a repository in the making. Roles are read when they are asked for, and only those; what waits for
+ * signatures counts as the newest of its role, so that changes add up. See {@link conclude} for its end.
+ */
+export class Draft {
+  readonly layout: Layout
+  readonly committed: Committed
+  readonly keyring: Keyring
+  readonly lives: Lives
+  readonly now: Date
+  readonly observer: Observer
+  /** What waits for signatures, without what is committed by now. */
+  readonly pending: ReadonlyMap<string, Envelope<Root> | Envelope<Targets>>
+  readonly #read = new Map<string, Promise<Envelope<Targets> | undefined>>()
+  readonly #edited = new Map<string, Targets>()
+
+  constructor({ pending, ...parts }: DraftParts) {
+    this.layout = parts.layout
+    this.committed = parts.committed
+    this.keyring = parts.keyring
+    this.lives = parts.lives
+    this.now = parts.now
+    this.observer = parts.observer
+    this.pending = new Map([...pending].filter(([role, { signed }]) => signed.version > this.versionOf(role)))
+  }
+
+  /** The roles that were changed, as they are to be. */
+  get edited(): ReadonlyMap<string, Targets> {
+    return this.#edited
+  }
+
+  /** The committed version of a role; 0 where it has none. */
+  versionOf(role: string): number {
+    const { root, timestamp, snapshot } = this.committed
+    if (role === 'root') return root.signed.version
+    if (role === 'timestamp') return timestamp.signed.version
+    return role === 'snapshot' ? snapshot.signed.version : (metaOf(snapshot.signed, role)?.version ?? 0)
+  }
+
+  /**
+   * What a role says now: edited, else waiting for signatures, else committed.
+   * @returns undefined for a role that has said nothing yet
+   */
+  async read(role: string): Promise<Targets | undefined> {
+    return this.#edited.get(role) ?? this.waiting(role)?.signed ?? (await this.readCommitted(role))?.signed
+  }
+
+  /** What waits for signatures of a role that speaks for targets. */
+  waiting(role: string): Envelope<Targets> | undefined {
+    return role === 'root' ? undefined : (this.pending.get(role) as Envelope<Targets> | undefined)
+  }
+
+  /** The committed metadata of a role, held against the keys of the committed delegation. */
+  readCommitted(role: string): Promise<Envelope<Targets> | undefined> {
+    const reading = this.#read.get(role) ?? this.#readCommitted(role)
+    this.#read.set(role, reading)
+    return reading
+  }
+
+  async #readCommitted(role: string): Promise<Envelope<Targets> | undefined> {
+    if (this.versionOf(role) === 0) return undefined
+    const top = role === 'targets' ? undefined : await this.readCommitted('targets')
+    const before = role === 'targets' ? this.committed.previous?.signed : undefined
+    return readTargets(this.layout, this.committed, role, [
+      this.authorityIn(top?.signed, role),
+      ...(before ? [{ role: before.roles.targets, keys: before.keys }] : []),
+    ])
+  }
+
+  /** What a role says, to be changed in place; it gets the next version and a new life. */
+  async edit(role: string): Promise<Targets> {
+    const open = this.#edited.get(role)
+    if (open !== undefined) return open
+    const found = await this.read(role)
+    const next: Targets = {
+      _type: 'targets',
+      spec_version: specVersion,
+      ...structuredClone(found),
+      version: this.versionOf(role) + 1,
+      expires: expiresAfter(lifeOf(this.lives, role), this.now),
+      targets: structuredClone(found?.targets ?? {}),
+    }
+    this.#edited.set(role, next)
+    return next
+  }
+
+  /** Who may sign a role, as things stand in this draft. */
+  async authorityOf(role: string): Promise<Authority> {
+    return this.authorityIn(role === 'targets' ? undefined : await this.read('targets'), role)
+  }
+
+  /**
+   * Who may sign a role.
+   * @param top the targets role that delegates to it, where it is not one of root's own
+   * @throws GupperError `untrusted` (77) where nothing is delegated to it
+   */
+  authorityIn(top: Targets | undefined, role: string): Authority {
+    const { keys, roles } = this.committed.root.signed
+    if (role === 'root' || role === 'targets' || role === 'snapshot' || role === 'timestamp')
+      return { role: roles[role], keys }
+    const delegated = top?.delegations && delegatedKeys(top.delegations, role)
+    if (delegated === undefined || top?.delegations === undefined)
+      throw new GupperError('untrusted', `nothing is delegated to the role ${role}`)
+    return { role: delegated, keys: top.delegations.keys }
+  }
+
+  /** The roles that may vouch for a file, the most trusted first. */
+  async rolesFor(file: string): Promise<string[]> {
+    return rolesFor(await this.read('targets'), file)
+  }
+
+  /** Every role that speaks for targets, the most trusted first. */
+  async roles(): Promise<string[]> {
+    const top = await this.read('targets')
+    return ['targets', ...(top?.delegations ? delegatedNames(top.delegations) : [])]
+  }
+
+  /** Looks a file up, as things stand in this draft. */
+  find(file: string): Promise<Standing | undefined> {
+    return find(file, (role) => this.read(role))
+  }
+
+  /** Looks up what the world is told of a file. */
+  findCommitted(file: string): Promise<Standing | undefined> {
+    return find(file, async (role) => (await this.readCommitted(role))?.signed)
+  }
+}
+
+function rolesFor(top: Targets | undefined, file: string): string[] {
+  const spokesmen = top?.delegations ? spokesmenOf(top.delegations, file) : []
+  return ['targets', ...spokesmen.map(({ name }) => name)]
+}
+
+async function find(
+  file: string,
+  read: (role: string) => Promise<Targets | undefined>,
+): Promise<Standing | undefined> {
+  for (const role of rolesFor(await read('targets'), file)) {
+    const targets = (await read(role))?.targets
+    const target = targets && Object.hasOwn(targets, file) ? targets[file] : undefined
+    if (target !== undefined) return { role, target }
+  }
+  return undefined
+}

@@ -1,0 +1,81 @@
+import { createPublicKey } from 'node:crypto'
+import { readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GupperError, explaining } from '../errors.ts'
+import { syncDirectory } from '../store/durable.ts'
+import { parseMetadata } from '../trust/tuf/metadata.ts'
+import type { Root, Signed, Snapshot, Targets, Timestamp } from '../trust/tuf/model.ts'
+import { commit, writePart } from './commit.ts'
+import { describe, specVersion, writeEnvelope } from './envelope.ts'
+import { identityOf, type Keyring } from './keyring.ts'
+import { metadataPath, type Layout } from './layout.ts'
+import { expiresAfter, type Lives } from './lives.ts'
+import { keyNames, type KeyName, type Own } from './own-keys.ts'
+import { signWith } from './sign.ts'
+
+/**
+ * Writes the first metadata of a repository, timestamp.json last.
+ * @throws GupperError `conflict` (65) over a root with other keys, `cannot-write` or `no-space` (73)
+ */
+export async function writeFirst(
+  layout: Layout,
+  own: Record<KeyName, Own>,
+  lives: Lives,
+  now: Date,
+): Promise<void> {
+  const role = (name: KeyName) => ({ keyids: [own[name].id], threshold: 1 })
+  const roles = {
+    root: role('root'),
+    targets: role('targets'),
+    snapshot: role('online'),
+    timestamp: role('online'),
+  }
+  const keyring: Keyring = {
+    keys: new Map(keyNames.map((name) => [identityOf(createPublicKey(own[name].half)), own[name]])),
+    places: [],
+    troubles: [],
+  }
+  const keys = Object.fromEntries(keyNames.map((name) => [own[name].id, own[name].key]))
+  const head = <K extends keyof typeof roles>(type: K) => ({
+    _type: type,
+    spec_version: specVersion,
+    version: 1,
+    expires: expiresAfter(lives[type], now),
+  })
+  const sign = (type: keyof typeof roles, signed: Signed): Buffer =>
+    writeEnvelope(signWith({ signed, signatures: [] }, { role: roles[type], keys }, keyring))
+
+  const root: Root = { ...head('root'), consistent_snapshot: true, keys, roles }
+  await placeRoot(layout, sign('root', root), root)
+  const targets: Targets = { ...head('targets'), targets: {} }
+  const targetsBytes = sign('targets', targets)
+  const snapshot: Snapshot = { ...head('snapshot'), meta: { 'targets.json': describe(1, targetsBytes) } }
+  const snapshotBytes = sign('snapshot', snapshot)
+  const timestamp: Timestamp = { ...head('timestamp'), meta: { 'snapshot.json': describe(1, snapshotBytes) } }
+  await commit(layout, {
+    files: [
+      { role: 'targets', version: 1, bytes: targetsBytes },
+      { role: 'snapshot', version: 1, bytes: snapshotBytes },
+    ],
+    timestamp: sign('timestamp', timestamp),
+  })
+}
+
+/** Places the first root. One of a run that was cut off stays if it has the same keys: somebody may have copied it. */
+async function placeRoot(layout: Layout, bytes: Buffer, wanted: Root): Promise<void> {
+  const path = metadataPath(layout, 'root', 1)
+  const there = await readFile(path).catch(() => undefined)
+  if (there !== undefined) {
+    const { roles } = parseMetadata('root', there, path).signed
+    if (JSON.stringify(roles) === JSON.stringify(wanted.roles)) return
+    throw new GupperError('conflict', `${path} has other keys than these`, {
+      hint: 'give the directory of its keys, or choose another repository',
+    })
+  }
+  const next = join(layout.state, 'root.json.new')
+  await writePart(next, bytes)
+  await explaining(`cannot write ${path}`, async () => {
+    await rename(next, path)
+    await syncDirectory(layout.metadata)
+  })
+}

@@ -1,0 +1,83 @@
+import { chmod, readdir } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
+import { silent } from '../package/observer.ts'
+import { makeDirectory } from '../store/durable.ts'
+import { withLock } from '../store/lock.ts'
+import { makeDirectories } from './commit.ts'
+import { writeFirst } from './first-metadata.ts'
+import type { RepositoryOptions } from './hold.ts'
+import { layoutOf, metadataPath, type Layout } from './layout.ts'
+import { defaultLives } from './lives.ts'
+import { keyNames, openKeys, ownKeys, type OwnOptions } from './own-keys.ts'
+
+/** What a new repository is to be. */
+export interface InitOptions extends Omit<RepositoryOptions, 'keyring'>, OwnOptions {
+  /** The directory of the keys; made when missing. With a passphrase those that are made are encrypted. */
+  keys: string
+}
+
+/** What was made. */
+export interface Initialized {
+  repository: string
+  /** The file that clients get by a way they trust. */
+  root: string
+  keys: { role: string; keyid: string; path: string; made: boolean }[]
+}
+
+/**
+ * Makes a directory a signed repository, with its keys. Keys that are there under their names are used; a run that was
+ * cut off is finished by the next one.
+ * @param repository the directory, REPO; made when missing
+ * @throws GupperError `conflict` (65) when it is one already, `usage` (64), `config` (78), `cannot-write`, `no-space` (73)
+ */
+export async function initRepository(repository: string, options: InitOptions): Promise<Initialized> {
+  const layout = layoutOf(repository)
+  const keysDirectory = resolve(options.keys)
+  const { observer = silent, wait = 60_000, signal, now = new Date(), lives = defaultLives } = options
+  await refuseExisting(layout)
+  await makePublic(layout.root)
+  await openKeys(keysDirectory, layout.root)
+  return withLock(layout.lock, { what: layout.root, wait, signal, observer }, async () => {
+    await refuseExisting(layout)
+    const keys = await ownKeys(keysDirectory, options)
+    await makeDirectories(layout)
+    await writeFirst(layout, keys, lives, now)
+    return {
+      repository: layout.root,
+      root: metadataPath(layout, 'root', 1),
+      keys: keyNames.map((role) => {
+        const { id, path, made } = keys[role]
+        return { role, keyid: id, path, made }
+      }),
+    }
+  })
+}
+
+async function refuseExisting(layout: Layout): Promise<void> {
+  const names = await readdir(layout.metadata).catch((error: unknown): string[] => {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw explain(error, `cannot read ${layout.metadata}`, true)
+  })
+  // Only what the beginning of this very work leaves behind may be there.
+  const strange = names.find((name) => !/^1\.(root|targets|snapshot)\.json$/.test(name))
+  if (strange === undefined) return
+  const whole = names.includes('timestamp.json')
+  throw new GupperError(
+    'conflict',
+    whole
+      ? `${layout.root} is a signed repository already`
+      : `${layout.metadata} holds ${strange}, but no timestamp.json`,
+    {
+      hint: whole
+        ? 'publish to it: gupper publish --to REPO --keys DIR; or choose another directory'
+        : 'restore the file from a backup, or choose another directory',
+    },
+  )
+}
+
+async function makePublic(path: string): Promise<void> {
+  await explaining(`cannot write ${path}`, async () => {
+    if ((await makeDirectory(path)) !== undefined) await chmod(path, 0o755)
+  })
+}

@@ -1,0 +1,152 @@
+import { lstat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GupperError, errnoOf, explain } from '../errors.ts'
+import { hashFile } from '../package/digest.ts'
+import type { PackageRecord } from '../package/record.ts'
+import { formatTime } from '../package/time.ts'
+import { canonicalize } from '../trust/tuf/canonical.ts'
+import { spreadMany } from './bins.ts'
+import { conclude, type Outcome, type Placement } from './conclude.ts'
+import type { Draft } from './draft.ts'
+import { targetPath } from './layout.ts'
+import { isYanked, settlePlain } from './plain.ts'
+import { customOf, recordOf, released, type Release } from './release.ts'
+import { renewDue, warnOfExpiry } from './renew.ts'
+import { countKeys, missingKey } from './sign.ts'
+import type { Staged } from './stage.ts'
+
+/** A package that cannot be published, and why. */
+export interface Refusal {
+  record: PackageRecord
+  error: GupperError
+}
+
+/**
+ * Puts packages into a signed repository: all of them, in one commit, or none.
+ * @param draft the repository, which nobody else works on
+ * @param staged the packages' bytes, see {@link stage}
+ * @returns the records as they are published now, each with `publication`; or what cannot be published
+ * @throws GupperError `config` (78) when a key is missing, and what {@link conclude} throws
+ */
+export async function publishSigned(
+  draft: Draft,
+  staged: readonly Staged[],
+  release: Release,
+): Promise<{ records: PackageRecord[] } | { refused: Refusal[] }> {
+  const refused: Refusal[] = []
+  const placements: Placement[] = []
+  const added = new Set<string>()
+  for (const one of staged) {
+    try {
+      if (await add(draft, one, release)) added.add(one.record.file)
+      if (await lacksBytes(draft, one)) placements.push({ ...one, file: one.record.file })
+    } catch (error) {
+      if (!(error instanceof GupperError) || error.code === 'config') throw error
+      refused.push({ record: one.record, error })
+    }
+  }
+  if (refused.length > 0) return { refused }
+  if (added.size > 0) {
+    await spreadMany(draft)
+    await renewDue(draft)
+    await warnOfExpiry(draft)
+    warnOfStacking(draft)
+  }
+  const outcome = await conclude(draft, { placements })
+  await heal(draft, staged, added)
+  return { records: await Promise.all(staged.map((one) => describe(draft, one, added, outcome))) }
+}
+
+async function add(draft: Draft, { record, hash, size }: Staged, release: Release): Promise<boolean> {
+  const { file } = record
+  const there = await draft.find(file)
+  if (there !== undefined) {
+    if (there.target.hashes.sha256 === hash && there.target.length === size) {
+      if (isYanked(there.target))
+        draft.observer.warn(`${file} was yanked, and stays so`, {
+          hint: 'gupper yank --undo takes that back',
+        })
+      return false
+    }
+    throw new GupperError('conflict', `${file} is published with other bytes`)
+  }
+  await refuseOther(draft, file, hash)
+  const custom = customOf(released(record, release, formatTime(draft.now)))
+  try {
+    canonicalize(custom)
+  } catch (cause) {
+    throw new GupperError('bad-record', `${file}: its record cannot be signed: ${(cause as Error).message}`, {
+      cause,
+      hint: 'use whole numbers only',
+    })
+  }
+  const role = await chooseRole(draft, file)
+  const targets = await draft.edit(role)
+  targets.targets[file] = { length: size, hashes: { sha256: hash }, custom }
+  return true
+}
+
+// A file that lay in the directory before it was signed is what the world knows under this name.
+async function refuseOther({ layout }: Draft, file: string, hash: string): Promise<void> {
+  const path = join(layout.root, file)
+  try {
+    const found = await lstat(path)
+    if (found.isFile() && (await hashFile(path)).digest === `sha256:${hash}`) return
+    throw new GupperError('conflict', `${path} is there already, with other bytes`)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw explain(error, `cannot read ${path}`, true)
+  }
+}
+
+/** The role that shall vouch for a new file: one that its name is delegated to, if its key is at hand, else targets. */
+async function chooseRole(draft: Draft, file: string): Promise<string> {
+  const [top = 'targets', ...delegated] = await draft.rolesFor(file)
+  const bins = (await draft.read('targets'))?.delegations?.succinct_roles !== undefined
+  for (const role of [...delegated, ...(bins ? [] : [top])])
+    if (countKeys(await draft.authorityOf(role), draft.keyring) > 0) return role
+  throw missingKey(top, await draft.authorityOf(top), draft.keyring)
+}
+
+// Where a run was cut off before the commit, or the file was lost.
+async function lacksBytes({ layout }: Draft, { record, hash, size }: Staged): Promise<boolean> {
+  const path = targetPath(layout, hash, record.file)
+  try {
+    return (await lstat(path)).size !== size
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return true
+    throw explain(error, `cannot read ${path}`, true)
+  }
+}
+
+// What was published before, and whose plain file was lost.
+async function heal(draft: Draft, staged: readonly Staged[], added: ReadonlySet<string>): Promise<void> {
+  for (const { record } of staged) {
+    const known = added.has(record.file) ? undefined : await draft.findCommitted(record.file)
+    if (known !== undefined) await settlePlain(draft.layout, record.file, known.target, draft.observer)
+  }
+}
+
+// Who signs must know what else they sign.
+function warnOfStacking(draft: Draft): void {
+  for (const [role] of draft.edited) {
+    const waited = draft.waiting(role)
+    if (waited !== undefined)
+      draft.observer.warn(`this adds to what waits for signatures in ${role}: all of it is to be signed anew`)
+  }
+}
+
+async function describe(
+  draft: Draft,
+  { record }: Staged,
+  added: ReadonlySet<string>,
+  outcome: Outcome,
+): Promise<PackageRecord> {
+  const standing = await draft.find(record.file)
+  if (standing === undefined) throw new GupperError('bug', `${record.file} is not there after all`)
+  const { role, target } = standing
+  const version = (await draft.read(role))?.version
+  const missing = outcome.waiting.get(role)
+  const waits = missing === undefined ? {} : { pending: true, missing, awaits: outcome.awaits }
+  const publication = { to: draft.layout.root, changed: added.has(record.file), role, version, ...waits }
+  return { ...record, ...recordOf(record.file, target), publication }
+}

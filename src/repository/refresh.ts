@@ -1,0 +1,28 @@
+import { conclude, type Outcome } from './conclude.ts'
+import { holdRepository, type RepositoryOptions } from './hold.ts'
+import { renewDue, warnOfExpiry } from './renew.ts'
+
+/**
+ * Signs the timestamp again, and the snapshot when less than half of its life is left; the online key is enough. Commits
+ * what waited and is complete by now. With the keys of targets at hand these are renewed when it is time.
+ * @param repository the directory, REPO
+ * @returns what was committed and what still waits
+ * @throws GupperError `config` (78) without the online key, and what {@link holdRepository} and {@link conclude} throw
+ */
+export async function refresh(repository: string, options: RepositoryOptions): Promise<Outcome> {
+  return holdRepository(repository, options, async (draft) => {
+    await renewDue(draft)
+    await warnOfExpiry(draft)
+    return conclude(draft, { refresh: true })
+  })
+}
+
+/**
+ * Commits what waited for signatures and has them by now, if the keys of snapshot and timestamp are at hand.
+ * @param repository the directory, REPO
+ * @returns what was committed and what still waits
+ * @throws GupperError what {@link holdRepository} and {@link conclude} throw
+ */
+export async function commitPending(repository: string, options: RepositoryOptions): Promise<Outcome> {
+  return holdRepository(repository, options, (draft) => conclude(draft))
+}
