@@ -53,7 +53,7 @@ export interface Trusted {
  * @throws GupperError `config` (78) where neither is one
  */
 export async function openTrusted(options: RefreshOptions): Promise<Trusted> {
-  const root = await findRoot(options)
+  const { root, bytes } = await findRoot(options)
   return {
     options,
     limits: { ...metadataLimits, ...options.limits },
@@ -62,24 +62,25 @@ export async function openTrusted(options: RefreshOptions): Promise<Trusted> {
     snapshot: undefined,
     roles: new Map(),
     marks: options.marks,
-    fresh: new Map(),
+    fresh: new Map(bytes === undefined ? [] : [['root', bytes]]),
     stale: new Set(),
     size: 0,
   }
 }
 
-async function findRoot({
-  known,
-  pinned,
-  marks,
-  observer = silent,
-}: RefreshOptions): Promise<Envelope<Root>> {
+/** A root, and its bytes where they are not kept yet. */
+interface FoundRoot {
+  root: Envelope<Root>
+  bytes?: Uint8Array
+}
+
+async function findRoot({ known, pinned, marks, observer = silent }: RefreshOptions): Promise<FoundRoot> {
   const bytes = await known('root')
   const wanted = pinned === undefined ? 0 : marks.root
   try {
     if (bytes !== undefined) {
       const root = selfSigned(bytes, 'the trusted root.json')
-      if (root.signed.version >= wanted) return root
+      if (root.signed.version >= wanted) return { root }
       throw new GupperError('rolled-back', `the trusted root.json is older than version ${wanted}`)
     }
     if (wanted > 0) throw new GupperError('rolled-back', 'the trusted root.json is gone')
@@ -88,7 +89,7 @@ async function findRoot({
     observer.warn(`${error.message}; starting from the root that was given`)
   }
   if (pinned === undefined) throw new GupperError('config', 'there is no trusted root.json')
-  return selfSigned(pinned, 'the root that was given')
+  return { root: selfSigned(pinned, 'the root that was given'), bytes: pinned }
 }
 
 /** A root that stands for itself (section 5.3.4). */
