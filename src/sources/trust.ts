@@ -57,6 +57,16 @@ export async function openTrust(options: TrustOptions): Promise<Trust> {
     marks: path.join(home, 'marks', `${id}.json`),
   }
   const transports = new Map<string, Promise<Transport>>()
+  // What is wrong with this machine's own files is no mirror's fault, and another mirror does nothing about it.
+  const domestic = new WeakSet<object>()
+  const own = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } catch (error) {
+      if (error instanceof GupperError) domestic.add(error)
+      throw error
+    }
+  }
   const reach = (address: string): Promise<Transport> => {
     const opening = transports.get(address) ?? openTransport(address, options)
     transports.set(address, opening)
@@ -66,10 +76,10 @@ export async function openTrust(options: TrustOptions): Promise<Trust> {
     mirror: Pick<Session, 'transport' | 'others' | 'last'>,
     work: (session: Session) => Promise<T>,
   ): Promise<T> => {
-    const clock = await readClock(home, { observer })
+    const clock = await own(readClock(home, { observer }))
     warnOfClock(clock, observer)
-    const store = await openTrustedStore(place, options)
-    const known = (role: string): Promise<Uint8Array | undefined> => store.read(role)
+    const store = await own(openTrustedStore(place, options))
+    const known = (role: string): Promise<Uint8Array | undefined> => own(store.read(role))
     const remote = mirror.transport ?? { readMetadata: (name) => offline(name, known) }
     // A clock that was set back brings nothing to life again.
     const now = clock.latest
@@ -98,7 +108,7 @@ export async function openTrust(options: TrustOptions): Promise<Trust> {
           const others = await othersOf(addresses, i, reach)
           return await visit({ transport, others, last: i === addresses.length - 1 }, work)
         } catch (error) {
-          if (!isMirrors(error) || addresses.length === 1) throw error
+          if (!isMirrors(error) || domestic.has(error) || addresses.length === 1) throw error
           failures.push(error)
           tell(observer, address, error, addresses[i + 1])
         }

@@ -1,8 +1,9 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { errnoOf, explaining, GupperError } from '../errors.ts'
+import { errnoOf, explain, explaining, GupperError } from '../errors.ts'
+import { isSafeName } from '../package/filename.ts'
 import { silent, type Observer } from '../package/observer.ts'
-import { highest, noMarks, type Marks } from '../trust/tuf/marks.ts'
+import { highest, noMarks, readMarks as parseMarks, type Marks } from '../trust/tuf/marks.ts'
 import { parseMetadata } from '../trust/tuf/metadata.ts'
 import { makeDirectory, syncDirectory, writeDurably } from './durable.ts'
 import { withLock } from './lock.ts'
@@ -51,7 +52,7 @@ export async function openTrustedStore(place: TrustedPlace, options: Options = {
 
   if (await exists(journal)) await locked(() => finish(journal, directory))
   const marks = await readMarks(place.marks, options.observer)
-  const known = await read('timestamp')
+  let known = await read('timestamp')
   let kept = JSON.stringify(marks)
   return {
     read,
@@ -61,10 +62,12 @@ export async function openTrustedStore(place: TrustedPlace, options: Options = {
       if (fresh.size === 0 && gone.length === 0 && JSON.stringify(after) === kept) return
       await locked(async () => {
         await finish(journal, directory)
-        const there = await read('timestamp')
-        if (isNewer(there, known) && isNewer(there, fresh.get('timestamp'))) return
-        await write(journal, fresh, gone)
-        await finish(journal, directory)
+        const news = await sift(fresh, known, read)
+        if (news.size > 0 || gone.length > 0) {
+          await write(journal, news, news.size < fresh.size ? [] : gone)
+          await finish(journal, directory)
+        }
+        known = await read('timestamp')
         const text = JSON.stringify(highest(after, await readMarks(place.marks, silent)))
         await explaining(`cannot write ${place.marks}`, () => makeDirectory(path.dirname(place.marks), 0o700))
         await writeDurably(place.marks, `${text}\n`, `${place.marks}.new`)
@@ -74,14 +77,26 @@ export async function openTrustedStore(place: TrustedPlace, options: Options = {
   }
 }
 
-/** Whether a timestamp is of a higher version than another one. */
-function isNewer(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return versionOf(a) > versionOf(b)
+/** What is not older than what another process has kept since `known` was read. */
+async function sift(
+  fresh: ReadonlyMap<string, Uint8Array>,
+  known: Uint8Array | undefined,
+  read: (role: string) => Promise<Uint8Array | undefined>,
+): Promise<Map<string, Uint8Array>> {
+  const news = new Map(fresh)
+  const [root, timestamp] = [versionOf('root', await read('root')), await read('timestamp')]
+  const newest = versionOf('timestamp', timestamp)
+  // Another root may have other keys, with which versions begin anew.
+  const isOld = fresh.has('root') && root > versionOf('root', fresh.get('root'))
+  const isPassed =
+    newest > versionOf('timestamp', known) && newest > versionOf('timestamp', fresh.get('timestamp'))
+  if (isOld || isPassed) for (const role of fresh.keys()) if (role !== 'root' || isOld) news.delete(role)
+  return news
 }
 
-function versionOf(bytes: Uint8Array | undefined): number {
+function versionOf(kind: 'root' | 'timestamp', bytes: Uint8Array | undefined): number {
   try {
-    return bytes === undefined ? 0 : parseMetadata('timestamp', bytes, 'timestamp.json').signed.version
+    return bytes === undefined ? 0 : parseMetadata(kind, bytes, `${kind}.json`).signed.version
   } catch {
     return 0
   }
@@ -117,9 +132,8 @@ async function finish(journal: string, directory: string): Promise<void> {
   if (!(await exists(journal))) return
   await explaining(`cannot write ${directory}`, async () => {
     await makeDirectory(directory, 0o700)
-    const gone = await readFileOf(path.join(journal, 'gone'))
     // It is removed last, so that a run that was cut off here is finished by the next one.
-    for (const name of gone === undefined ? [] : (JSON.parse(Buffer.from(gone).toString()) as string[]))
+    for (const name of readNames(await readFileOf(path.join(journal, 'gone'))))
       await rm(path.join(directory, name), { force: true })
     for (const name of await readdir(journal))
       if (name !== 'gone') await rename(path.join(journal, name), path.join(directory, name))
@@ -127,6 +141,16 @@ async function finish(journal: string, directory: string): Promise<void> {
     await rm(journal, { recursive: true, force: true })
     await syncDirectory(path.dirname(journal))
   })
+}
+
+// Damaged, it is as empty: what should be gone is proven again before it is used, as everything is.
+function readNames(bytes: Uint8Array | undefined): string[] {
+  try {
+    const names = JSON.parse(Buffer.from(bytes ?? []).toString()) as unknown
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string' && isSafeName(name)) : []
+  } catch {
+    return []
+  }
 }
 
 async function exists(directory: string): Promise<boolean> {
@@ -140,28 +164,30 @@ async function exists(directory: string): Promise<boolean> {
 }
 
 async function readFileOf(file: string): Promise<Uint8Array | undefined> {
-  return explaining(
-    `cannot read ${file}`,
-    async () => {
-      try {
-        return await readFile(file)
-      } catch (error) {
-        if (errnoOf(error) === 'ENOENT') return undefined
-        throw error
-      }
-    },
-    true,
-  )
+  try {
+    return await readFile(file)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    const reason = explain(error, `cannot read ${file}`, true)
+    if (errnoOf(error) !== 'EISDIR' || !(reason instanceof GupperError)) throw reason
+    throw new GupperError(reason.code, reason.message, { hint: 'move the directory away', cause: error })
+  }
 }
 
 // Marks that are lost or damaged leave what the trusted metadata itself says, as for every other client.
 async function readMarks(file: string, observer: Observer = silent): Promise<Marks> {
   const bytes = await readFileOf(file)
   if (bytes === undefined) return noMarks()
-  try {
-    return { ...noMarks(), ...(JSON.parse(Buffer.from(bytes).toString()) as Partial<Marks>) }
-  } catch {
+  const marks = tryParse(bytes)
+  if (marks === undefined)
     observer.warn(`${file} is damaged: how new the metadata once was can no longer be told from it`)
-    return noMarks()
+  return marks ?? noMarks()
+}
+
+function tryParse(bytes: Uint8Array): Marks | undefined {
+  try {
+    return parseMarks(JSON.parse(Buffer.from(bytes).toString()))
+  } catch {
+    return undefined
   }
 }

@@ -1,53 +1,89 @@
-import type { RoleKeys, Root } from './model.ts'
+import { identitiesOf } from './threshold.ts'
+import type { Root } from './model.ts'
 
 /** The highest versions that were ever trusted, kept apart from the metadata, so that an older copy of it is noticed. */
 export interface Marks {
   root: number
   timestamp: number
   snapshot: number
-  /** The targets roles by name. */
+  /** The targets roles by the name of their file. */
   roles: Record<string, number>
-  /** Whose marks those of timestamp and snapshot are: see {@link withoutRotated}. */
-  keys: { timestamp: string; snapshot: string }
+  /** Which keys signed what set the marks: see {@link withoutRotated}. */
+  signers: Record<Forwardable, string[]>
+  /** The root with which what was marked before was forgotten. */
+  since: number
 }
+
+/** The roles of online keys: whoever steals them can say enormous versions. */
+export const forwardable = ['timestamp', 'snapshot'] as const
+export type Forwardable = (typeof forwardable)[number]
 
 /** Where nothing was trusted yet. */
 export function noMarks(): Marks {
-  return { root: 0, timestamp: 0, snapshot: 0, roles: {}, keys: { timestamp: '', snapshot: '' } }
-}
-
-const words = ({ keyids, threshold }: RoleKeys): string => [threshold, ...[...keyids].sort()].join(' ')
-
-/** The keys that a root gives to the roles that can be fast-forwarded. */
-export function keysOf({ roles }: Root): Marks['keys'] {
-  return { timestamp: words(roles.timestamp), snapshot: words(roles.snapshot) }
+  return { root: 0, timestamp: 0, snapshot: 0, roles: {}, signers: { timestamp: [], snapshot: [] }, since: 0 }
 }
 
 /**
- * Forgets what was said by keys that were replaced since: whoever stole them may have said enormous versions, and that
- * must be recovered from (fast-forward attack; TUF 1.0.34, section 5.3.11).
+ * Forgets the marks once a root has taken their signers' keys back: whoever stole them may have said enormous versions,
+ * and that must be recovered from (fast-forward attack; TUF 1.0.34, section 5.3.11). While those who signed could still do
+ * so the marks stand, or each key that is merely added would let older versions be said again.
  */
 export function withoutRotated(marks: Marks, root: Root): Marks {
-  const keys = keysOf(root)
-  const before = marks.keys
-  const known = before.timestamp !== ''
-  if (!known || (keys.timestamp === before.timestamp && keys.snapshot === before.snapshot))
-    return { ...marks, keys }
-  return { ...noMarks(), root: marks.root, keys }
+  const standing = forwardable.every((role) => {
+    const signers = marks.signers[role]
+    if (signers.length === 0) return true
+    const now = identitiesOf(root.roles[role].keyids, root.keys)
+    return signers.filter((signer) => now.has(signer)).length >= root.roles[role].threshold
+  })
+  return standing ? marks : { ...noMarks(), root: marks.root, since: root.version }
 }
 
-/** The higher of two marks in each place; of two sets of keys those of the newer root. */
+/** The higher of two marks in each place; nothing of those that were forgotten since. */
 export function highest(a: Marks, b: Marks): Marks {
-  const [newer, older] = a.root >= b.root ? [a, b] : [b, a]
-  const same = newer.keys.timestamp === older.keys.timestamp && newer.keys.snapshot === older.keys.snapshot
-  if (!same && older.keys.timestamp !== '') return newer
-  const roles = { ...older.roles }
-  for (const [name, version] of Object.entries(newer.roles)) roles[name] = Math.max(version, roles[name] ?? 0)
+  const root = Math.max(a.root, b.root)
+  if (a.since !== b.since) return { ...(a.since > b.since ? a : b), root }
+  const roles = new Map(Object.entries(a.roles))
+  for (const [name, version] of Object.entries(b.roles))
+    roles.set(name, Math.max(version, roles.get(name) ?? 0))
+  const later = (role: Forwardable): Marks => (a[role] >= b[role] ? a : b)
   return {
-    root: newer.root,
-    timestamp: Math.max(a.timestamp, b.timestamp),
-    snapshot: Math.max(a.snapshot, b.snapshot),
-    roles,
-    keys: newer.keys,
+    root,
+    timestamp: later('timestamp').timestamp,
+    snapshot: later('snapshot').snapshot,
+    roles: Object.fromEntries(roles),
+    signers: {
+      timestamp: later('timestamp').signers.timestamp,
+      snapshot: later('snapshot').signers.snapshot,
+    },
+    since: a.since,
   }
+}
+
+/**
+ * Reads marks as they were kept.
+ * @param value what JSON.parse gave
+ * @returns undefined where it is no such thing: a mark that is no number would compare with nothing
+ */
+export function readMarks(value: unknown): Marks | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const marks = { ...noMarks(), ...value }
+  const { root, timestamp, snapshot, since, roles, signers } = marks as Record<keyof Marks, unknown>
+  const holds =
+    [root, timestamp, snapshot, since].every(isVersion) &&
+    isObject(roles) &&
+    Object.values(roles).every(isVersion) &&
+    isObject(signers) &&
+    forwardable.every((role) => {
+      const list = signers[role]
+      return Array.isArray(list) && list.every((one) => typeof one === 'string')
+    })
+  return holds ? marks : undefined
+}
+
+function isVersion(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,10 +1,10 @@
 import { GupperError } from '../../errors.ts'
-import { keysOf, withoutRotated, type Marks } from './marks.ts'
+import { forwardable, highest, withoutRotated, type Forwardable, type Marks } from './marks.ts'
 import { parseMetadata } from './metadata.ts'
-import type { Envelope, Snapshot, Timestamp } from './model.ts'
+import type { Envelope, Root, Snapshot, Timestamp } from './model.ts'
 import { loadRole } from './role.ts'
-import { checkFile, demandFresh, fileName, refuseOlder } from './rules.ts'
-import { demandThreshold } from './threshold.ts'
+import { capOf, checkFile, demandFresh, fileName, refuseOlder } from './rules.ts'
+import { demandThreshold, identitiesOf, signersOf } from './threshold.ts'
 import type { Trusted } from './trusted.ts'
 
 /**
@@ -35,6 +35,10 @@ async function isCurrent(trusted: Trusted): Promise<boolean> {
     const served = await options.remote.readMetadata('timestamp.json', limits.timestamp)
     if (served === undefined || !Buffer.from(served).equals(bytes)) return false
     Object.assign(trusted, { timestamp, snapshot })
+    // They may have been lost, or a run was killed before it set them.
+    const marks = mark({ ...trusted, marks: mark(trusted, 'timestamp', timestamp) }, 'snapshot', snapshot)
+    const roles = versionsOf(snapshot.signed)
+    trusted.marks = highest(marks, { ...marks, root: root.signed.version, roles })
     await loadRole(trusted, 'targets', root.signed)
     return true
   } catch (error) {
@@ -60,19 +64,37 @@ async function updateRoot(trusted: Trusted): Promise<void> {
       throw new GupperError('untrusted', `${name} says that it is version ${next.signed.version}`)
     trusted.root = next
     trusted.fresh.set('root', bytes)
-    const [before, after] = [keysOf(old), keysOf(next.signed)]
-    // Section 5.3.11: recovers from a fast-forward attack.
-    if (before.timestamp !== after.timestamp || before.snapshot !== after.snapshot)
-      for (const role of ['timestamp', 'snapshot']) trusted.stale.add(role)
   }
   const { signed: root } = trusted.root
-  trusted.marks = { ...withoutRotated(trusted.marks, root), root: Math.max(trusted.marks.root, root.version) }
+  // Before anything is concluded from it: an older root knows other keys, and would have the marks forgotten.
   if (root.version < trusted.marks.root)
     throw new GupperError(
       'rolled-back',
       `the newest root has version ${root.version}, but ${trusted.marks.root} was seen before`,
     )
+  if (trusted.fresh.has('root') && (await wereRevoked(trusted)))
+    for (const role of forwardable) trusted.stale.add(role)
+  trusted.marks = { ...withoutRotated(trusted.marks, root), root: root.version }
   demandFresh(root, 'root.json', options.now)
+}
+
+// Section 5.3.11: what the new root's keys did not sign is forgotten, which recovers from a fast-forward attack.
+async function wereRevoked(trusted: Trusted): Promise<boolean> {
+  const [timestamp, snapshot] = await Promise.all(forwardable.map((role) => trusted.options.known(role)))
+  return (
+    (timestamp !== undefined && tryRead(() => readTimestamp(trusted, timestamp)) === undefined) ||
+    (snapshot !== undefined && tryRead(() => readSnapshot(trusted, snapshot)) === undefined)
+  )
+}
+
+// What may be forgotten when these keys are taken back.
+function mark({ root, marks }: Trusted, role: Forwardable, envelope: Envelope): Marks {
+  const { keys, roles }: Root = root.signed
+  const { version } = envelope.signed
+  // What is marked already keeps its signers: the same may come with more signatures.
+  if (marks[role] === version && marks.signers[role].length > 0) return marks
+  const signers = [...identitiesOf(signersOf(roles[role], keys, envelope), keys)].sort()
+  return { ...marks, [role]: version, signers: { ...marks.signers, [role]: signers } }
 }
 
 /** What is known of a role, unless it was said by keys that were replaced. */
@@ -117,7 +139,7 @@ async function updateTimestamp(trusted: Trusted): Promise<void> {
   demandFresh(timestamp.signed, 'timestamp.json', options.now)
   trusted.timestamp = timestamp
   if (isNew) trusted.fresh.set('timestamp', bytes)
-  trusted.marks = { ...trusted.marks, timestamp: timestamp.signed.version }
+  trusted.marks = mark(trusted, 'timestamp', timestamp)
 }
 
 async function readKnownSnapshot(trusted: Trusted): Promise<Envelope<Snapshot> | undefined> {
@@ -137,10 +159,10 @@ async function updateSnapshot(trusted: Trusted): Promise<void> {
   if (timestamp === undefined) throw new Error('the snapshot comes after the timestamp')
   const wanted = timestamp.signed.meta['snapshot.json']
   const old = await readKnownSnapshot(trusted)
-  let snapshot = old
+  let snapshot: Envelope<Snapshot>
   if (old?.signed.version !== wanted.version) {
     const name = fileName('snapshot', wanted.version, root.signed)
-    const bytes = await options.remote.readMetadata(name, wanted.length ?? limits.snapshot)
+    const bytes = await options.remote.readMetadata(name, capOf(wanted, limits.snapshot, limits))
     if (bytes === undefined) throw new GupperError('not-found', `the repository has no ${name}`)
     checkFile(name, bytes, wanted)
     snapshot = readSnapshot(trusted, bytes)
@@ -149,17 +171,20 @@ async function updateSnapshot(trusted: Trusted): Promise<void> {
     refuseOlderRoles(snapshot.signed, old?.signed, trusted.marks)
     demandFresh(snapshot.signed, 'snapshot.json', options.now)
     trusted.fresh.set('snapshot', bytes)
-  } else demandFresh(old.signed, 'snapshot.json', options.now)
+  } else {
+    snapshot = old
+    demandFresh(snapshot.signed, 'snapshot.json', options.now)
+  }
   trusted.snapshot = snapshot
-  trusted.marks = { ...trusted.marks, snapshot: wanted.version, roles: versionsOf(snapshot?.signed) }
+  trusted.marks = { ...mark(trusted, 'snapshot', snapshot), roles: versionsOf(snapshot.signed) }
 }
 
 // Section 5.5.5; a role that is gone would hide that it was set back.
 function refuseOlderRoles(snapshot: Snapshot, old: Snapshot | undefined, marks: Marks): void {
-  const before = { ...marks.roles }
+  const before = new Map(Object.entries(marks.roles))
   for (const [name, version] of Object.entries(versionsOf(old)))
-    before[name] = Math.max(version, before[name] ?? 0)
-  for (const [name, version] of Object.entries(before)) {
+    before.set(name, Math.max(version, before.get(name) ?? 0))
+  for (const [name, version] of before) {
     const now = Object.hasOwn(snapshot.meta, name) ? snapshot.meta[name] : undefined
     if (now === undefined) throw new GupperError('rolled-back', `${name} is gone from the snapshot`)
     refuseOlder(name, now.version, version)

@@ -3,9 +3,12 @@ import { silent, type Observer } from '../../package/observer.ts'
 import { delegatedKeys } from './delegation.ts'
 import { parseMetadata } from './metadata.ts'
 import type { Envelope, Keys, RoleKeys, Root, Targets } from './model.ts'
-import { checkFile, demandFresh, fileName } from './rules.ts'
+import { capOf, checkFile, demandFresh, fileName } from './rules.ts'
 import { demandThreshold } from './threshold.ts'
 import type { Trusted } from './trusted.ts'
+
+// Of the 255 that a file's name may have, with a version in front and ".json" behind.
+const longestName = 230
 
 /**
  * Gives a targets role, from what is known or from the repository, proven by the one who delegates to it (section 5.6).
@@ -23,6 +26,12 @@ export async function loadRole(
     return loaded
   }
   const file = `${name}.json`
+  // No server has a file of such a name, and this machine could not keep it.
+  if (encodeURIComponent(name).length > longestName)
+    throw new GupperError(
+      'untrusted',
+      `the name of a role is longer than ${longestName} letters: ${name.slice(0, 40)}…`,
+    )
   const wanted =
     snapshot && Object.hasOwn(snapshot.signed.meta, file) ? snapshot.signed.meta[file] : undefined
   if (wanted === undefined) throw new GupperError('untrusted', `the snapshot does not name ${file}`)
@@ -44,7 +53,7 @@ export async function loadRole(
     return kept
   }
   const served = fileName(name, wanted.version, root.signed)
-  const bytes = await options.remote.readMetadata(served, wanted.length ?? limits.targets)
+  const bytes = await options.remote.readMetadata(served, capOf(wanted, limits.targets, limits))
   if (bytes === undefined) throw new GupperError('not-found', `the repository has no ${served}`)
   const role = prove(bytes, served)
   roles.set(name, role)

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { GupperError } from '../../errors.ts'
+import type { MetadataLimits } from './limits.ts'
 import type { Meta, Root, Signed } from './model.ts'
 
 /** Refuses what has run out (sections 5.3.10, 5.4.4, 5.5.6, 5.6.5). @throws GupperError `expired` (77) */
@@ -18,6 +19,15 @@ export function refuseOlder(what: string, version: number, seen: number): void {
 export function fileName(role: string, version: number, root: Root): string {
   const name = `${encodeURIComponent(role)}.json`
   return root.consistent_snapshot === true ? `${version}.${name}` : name
+}
+
+/**
+ * How many bytes of a file are read at most. Who lists it may say more than is customary, but not without end: online
+ * keys can be stolen.
+ * @param usual where nothing is said
+ */
+export function capOf({ length }: Meta, usual: number, { all }: MetadataLimits): number {
+  return Math.min(length ?? usual, all)
 }
 
 /** Holds a file against what another one says of it (sections 5.5.2, 5.6.2). @throws GupperError `untrusted` (77) */
