@@ -8,9 +8,10 @@ import { has, stopAll } from './bench/machine.ts'
 import { memory } from './bench/memory.ts'
 import { polling, serving } from './bench/serve.ts'
 import { start } from './bench/start.ts'
+import { trust } from './bench/trust.ts'
 import { watching } from './bench/watch.ts'
 
-const parts = [start, fetching, memory, serving, polling, watching]
+const parts = [start, fetching, memory, serving, polling, watching, trust]
 const json = process.argv.includes('--json')
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'))
 const unknown = words.filter((word) => !parts.some(({ name }) => name === word))
