@@ -33,12 +33,16 @@ const chunk = 1 << 20
 
 /** Gives a way to have a tar's contents that reads them again only after the file was replaced. */
 export function createTarOpener(path: string, options: TarOptions): () => Promise<TarFile> {
-  let last: Promise<TarFile> | undefined
+  let last: { stamp: string; tar: Promise<TarFile> } | undefined
   return async () => {
     const stamp = stampOf(await explaining(`cannot read ${path}`, () => stat(path, { bigint: true }), true))
-    const before = await last?.catch(() => undefined)
-    if (before?.stamp !== stamp) last = readContents(path, options)
-    return last ?? readContents(path, options)
+    if (last?.stamp !== stamp) last = { stamp, tar: readContents(path, options) }
+    try {
+      return await last.tar
+    } catch (error) {
+      last = undefined
+      throw error
+    }
   }
 }
 

@@ -13,6 +13,7 @@ import type { Member } from './tar-index.ts'
  */
 export function createTarSource(path: string, options: SourceOptions): Source {
   const openAgain = createTarOpener(path, options)
+  const digests = new Map<string, string>()
   return {
     url: fileUrl(path),
     async read(filter) {
@@ -20,7 +21,9 @@ export function createTarSource(path: string, options: SourceOptions): Source {
       const records: PackageRecord[] = []
       for (const { member, ...record } of withoutDigests(findPackages(tar), filter)) {
         const { size, mtime } = member
-        const digest = await hashMember(tar, member, options.signal)
+        const key = `${tar.stamp}:${member.offset}`
+        const digest = digests.get(key) ?? (await hashMember(tar, member, options.signal))
+        digests.set(key, digest)
         const published = mtime && { published: mtime.toISOString().replace(/\.\d+Z$/, 'Z') }
         records.push({ ...record, size, digest, ...published })
       }

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 
-const window = 64 << 10
+const window = 16 << 10 // bytes; most of what stands between two headers is jumped over
 
 /** Takes bytes from an open file in a row, as {@link ByteReader} does from a stream, but passes over some by a jump. */
 export class FileBytes {

@@ -40,7 +40,7 @@ const kinds: [string, (repo: string, dir: string) => Promise<string>][] = [
   ],
   ['a directory', (repo) => Promise.resolve(repo)],
   ['a file: address', (repo) => Promise.resolve(pathToFileURL(repo).href)],
-  ['a tar of its folder', (repo, dir) => Promise.resolve(makeTar(join(dir, 'x.tar'), '-C', dir, 'repo'))],
+  ['a tar of its folder', (_repo, dir) => Promise.resolve(makeTar(join(dir, 'x.tar'), '-C', dir, 'repo'))],
   ['a tar of what is in it', (repo, dir) => Promise.resolve(makeTar(join(dir, 'x.tar'), '-C', repo, '.'))],
   [
     'a tar packed by gzip',
@@ -143,6 +143,17 @@ describe('over HTTP', () => {
     })
     const slow = await openHere(await serveRaw(drip(10, 20)))
     expect(await slow.readMetadata('timestamp.json', 1000)).toHaveLength(400)
+  })
+
+  test('a name that is percent-encoded is asked for as a file of that name, then as it stands', async () => {
+    const asked: string[] = []
+    const url = await serveRaw((request, response) => {
+      asked.push(request.url ?? '')
+      if (request.url?.includes('%25')) response.writeHead(404)
+      response.end('{}')
+    })
+    expect(String(await (await openHere(url)).readMetadata('1.a%2Fb.json', 100))).toBe('{}')
+    expect(asked).toEqual(['/metadata/1.a%252Fb.json', '/metadata/1.a%2Fb.json'])
   })
 
   test('its folders may be elsewhere', async () => {
