@@ -1,6 +1,7 @@
 import { binOf, delegatedNames } from '../trust/tuf/delegation.ts'
 import type { SuccinctRoles } from '../trust/tuf/model.ts'
 import type { Draft } from './draft.ts'
+import { pickKeys } from './sign.ts'
 
 /** From this many targets on they are spread: a change then costs a client a 256th of them. */
 export const mostInOneFile = 511
@@ -23,9 +24,8 @@ export async function spreadMany(draft: Draft): Promise<void> {
   }
   const next = await draft.edit('targets')
   const moved = Object.entries(next.targets)
-  const known = role.keyids.flatMap((id) => (keys[id] === undefined ? [] : [[id, keys[id]] as const]))
   next.targets = {}
-  next.delegations = { keys: Object.fromEntries(known), succinct_roles: bins }
+  next.delegations = { keys: pickKeys(role.keyids, keys), succinct_roles: bins }
   // Empty ones too: a client that looks for what is not there must find the bin that says so.
   for (const name of delegatedNames(next.delegations)) await draft.edit(name)
   for (const [file, target] of moved) (await draft.edit(binOf(bins, file))).targets[file] = target

@@ -1,4 +1,4 @@
-import { open, rename, rm } from 'node:fs/promises'
+import { chmod, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { explaining } from '../errors.ts'
 import { makeDirectory, syncDirectory } from '../store/durable.ts'
@@ -53,7 +53,7 @@ export function prepare(draft: Draft, roles: ReadonlyMap<string, Envelope<Target
   }))
   let snapshot = committed.timestamp.signed.meta['snapshot.json']
   const { expires } = committed.snapshot.signed
-  const due = isHalfSpent(expires, lives.snapshot, now) || committed.previous !== undefined
+  const due = isHalfSpent(expires, lives.snapshot, now) || committed.stale
   if (files.length > 0 || due) {
     const meta = { ...committed.snapshot.signed.meta }
     for (const { role, version, bytes } of files) meta[`${role}.json`] = describe(version, bytes)
@@ -123,7 +123,6 @@ async function forget({ metadata }: Layout, files: readonly NewFile[]): Promise<
 export async function makeDirectories({ metadata, targets, state }: Layout): Promise<void> {
   for (const path of [metadata, targets, state])
     await explaining(`cannot write ${path}`, async () => {
-      const { chmod } = await import('node:fs/promises')
       if ((await makeDirectory(path)) !== undefined) await chmod(path, 0o755)
     })
 }

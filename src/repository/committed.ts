@@ -10,8 +10,10 @@ import { lackOf, type Authority } from './sign.ts'
 /** What the repository says to the world: everything follows from timestamp.json. */
 export interface Committed {
   root: Envelope<Root>
-  /** The root before, where keys of it have signed what the newest root's have not signed yet. */
+  /** The root before it. A change of keys that was cut off may have left files that only its keys have signed. */
   previous?: Envelope<Root>
+  /** Whether timestamp or snapshot are such files. */
+  stale: boolean
   timestamp: Envelope<Timestamp>
   snapshot: Envelope<Snapshot>
 }
@@ -31,7 +33,6 @@ export async function isSigned({ metadata }: Layout): Promise<boolean> {
 export async function readCommitted(layout: Layout): Promise<Committed> {
   const root = await readRoot(layout)
   const { version } = root.signed
-  // A change of keys that was cut off behind the new root: what follows from it is still to be signed again.
   const previous = version > 1 ? await readRootVersion(layout, version - 1) : undefined
   const authorities = (role: 'timestamp' | 'snapshot'): Authority[] =>
     [root, ...(previous ? [previous] : [])].map(({ signed }) => ({
@@ -42,7 +43,11 @@ export async function readCommitted(layout: Layout): Promise<Committed> {
   const timestamp = readSigned('timestamp', bytes, 'timestamp.json', authorities('timestamp'))
   const meta = timestamp.signed.meta['snapshot.json']
   const snapshot = await readNamed(layout, 'snapshot', 'snapshot', meta, authorities('snapshot'))
-  return { root, timestamp, snapshot, ...(previous && { previous }) }
+  const stale = [timestamp, snapshot].some(
+    (envelope) =>
+      lackOf(envelope, { role: root.signed.roles[envelope.signed._type], keys: root.signed.keys }) > 0,
+  )
+  return { root, timestamp, snapshot, stale, ...(previous && { previous }) }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { GupperError, errnoOf, explain } from '../errors.ts'
+import { GupperError, errnoOf, explain, type ErrorCode } from '../errors.ts'
 import { hashFile } from '../package/digest.ts'
 import type { PackageRecord } from '../package/record.ts'
 import { formatTime } from '../package/time.ts'
@@ -14,6 +14,9 @@ import { customOf, recordOf, released, type Release } from './release.ts'
 import { renewDue, warnOfExpiry } from './renew.ts'
 import { countKeys, missingKey } from './sign.ts'
 import type { Staged } from './stage.ts'
+
+// Everything else that fails is about the repository, and ends it for all of them.
+const aboutRecord: readonly ErrorCode[] = ['conflict', 'bad-record', 'usage']
 
 /** A package that cannot be published, and why. */
 export interface Refusal {
@@ -41,7 +44,7 @@ export async function publishSigned(
       if (await add(draft, one, release)) added.add(one.record.file)
       if (await lacksBytes(draft, one)) placements.push({ ...one, file: one.record.file })
     } catch (error) {
-      if (!(error instanceof GupperError) || error.code === 'config') throw error
+      if (!(error instanceof GupperError) || !aboutRecord.includes(error.code)) throw error
       refused.push({ record: one.record, error })
     }
   }

@@ -1,28 +1,43 @@
+import { delegatedNames } from '../trust/tuf/delegation.ts'
 import type { Draft } from './draft.ts'
 import { isHalfSpent } from './lives.ts'
-import { countKeys } from './sign.ts'
+import { countKeys, lackOf, pickKeys } from './sign.ts'
 
 const day = 86_400_000
 const soon = 14 * day
 
 /**
- * Signs targets again when less than half of its life is left and its keys are at hand, and the bins with it: those that
- * nobody publishes into would expire unseen.
+ * Signs targets again when its keys are at hand and less than half of its life is left, or its keys have changed; and the
+ * bins with it: those that nobody publishes into would expire unseen.
  * @returns whether anything was renewed
  */
 export async function renewDue(draft: Draft): Promise<boolean> {
   const { lives, now, keyring } = draft
   const top = await draft.read('targets')
-  if (top === undefined || !isHalfSpent(top.expires, lives.targets, now)) return false
-  if (countKeys(await draft.authorityOf('targets'), keyring) === 0) return false
+  if (top === undefined || countKeys(await draft.authorityOf('targets'), keyring) === 0) return false
+  if (!isHalfSpent(top.expires, lives.targets, now) && !(await hasOldKeys(draft))) return false
   await renewAll(draft)
   return true
 }
 
-/** Gives targets and everything it spreads its targets over a new version and a new life. */
+async function hasOldKeys(draft: Draft): Promise<boolean> {
+  if (draft.waiting('targets') !== undefined) return false
+  const committed = await draft.readCommitted('targets')
+  return committed !== undefined && lackOf(committed, draft.authorityIn(undefined, 'targets')) > 0
+}
+
+/**
+ * Gives targets, and everything it spreads its targets over, a new version, a new life, and the keys that root gives to
+ * targets now.
+ */
 export async function renewAll(draft: Draft): Promise<void> {
-  const bins = (await draft.edit('targets')).delegations?.succinct_roles
-  if (bins !== undefined) for (const role of (await draft.roles()).slice(1)) await draft.edit(role)
+  const { delegations } = await draft.edit('targets')
+  const bins = delegations?.succinct_roles
+  if (delegations === undefined || bins === undefined) return
+  const { role, keys } = await draft.authorityOf('targets')
+  delegations.keys = pickKeys(role.keyids, keys)
+  Object.assign(bins, { keyids: [...role.keyids], threshold: role.threshold })
+  for (const name of delegatedNames(delegations)) await draft.edit(name)
 }
 
 /** Warns of what was signed by hand and expires soon: only its keys' owner can renew it. */

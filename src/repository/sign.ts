@@ -66,6 +66,11 @@ function keysOf({ role, keys }: Authority): { id: string; key: PublicKey }[] {
   })
 }
 
+/** Those of some keys that have these ids. */
+export function pickKeys(ids: readonly string[], keys: Keys): Keys {
+  return Object.fromEntries(Object.entries(keys).filter(([id]) => ids.includes(id)))
+}
+
 /** The complaint that a role's keys are not at hand. */
 export function missingKey(name: string, { role }: Authority, keyring: Keyring): GupperError {
   const { places, troubles } = keyring
