@@ -1,9 +1,10 @@
 import { GupperError } from '../errors.ts'
-import { silent } from '../package/observer.ts'
+import { candidates, formatFilter, type Filter } from '../package/filter.ts'
+import { silent, type Observer } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
-import { recordOf, targetName } from '../trust/tuf/release.ts'
+import { outlineOf, recordOf, targetName } from '../trust/tuf/release.ts'
 import type { Trusted } from '../trust/tuf/trusted.ts'
-import { listTargets, type Listing } from '../trust/tuf/walk.ts'
+import { listTargets, type Vouched } from '../trust/tuf/walk.ts'
 import type { Source, SourceOptions } from './source.ts'
 import type { Session, Trust } from './trust.ts'
 import { openTransport } from './transport.ts'
@@ -27,18 +28,16 @@ export async function createTrustedSource(
     get troubles() {
       return troubles
     },
-    async read() {
+    async read(filter) {
       return trust.withMirrors(addresses, async (session) => {
-        const now = versionOf(session.trusted)
+        const now = `${versionOf(session.trusted)} ${wordsOf(filter)}`
         if (now === version && troubles.length === 0) return undefined
         const listing = await listTargets(session.trusted)
         const [broken] = listing.broken
         if (broken !== undefined && !session.last) throw withRole(broken.role, broken.reason)
         troubles = listing.broken.map(({ role, reason }) => withRole(role, reason))
         version = now
-        return recordsOf(listing, session, (message) => {
-          observer.warn(message)
-        })
+        return [...chooseTargets(listing.targets, filter, observer)].map((record) => locate(record, session))
       })
     },
     ...(pusher?.changes && { changes: (signal) => Promise.resolve(pusher.changes?.(signal)) }),
@@ -57,25 +56,58 @@ function withRole(role: string, { code, message, hint, cause }: GupperError): Gu
   return new GupperError(code, `what ${role} vouches for is left out: ${message}`, { hint, cause })
 }
 
-function recordsOf(
-  { targets }: Listing,
+const wordsOf = (filter: Filter): string =>
+  [formatFilter(filter), filter.aged !== undefined, ...(filter.rejected ?? [])].join(' ')
+
+/** Adds where the bytes are: at the mirror that answered, and at the others. */
+function locate(
+  { record, vouched }: Chosen,
   { trusted: { root }, transport, others }: Session,
-  warn: (message: string) => void,
-): PackageRecord[] {
-  const consistent = root.signed.consistent_snapshot === true
-  const records: PackageRecord[] = []
-  for (const vouched of targets) {
-    const record = recordOf(vouched)
-    if (typeof record === 'string') warn(`leaving out ${vouched.path}: ${record}`)
-    if (typeof record !== 'object' || transport === undefined) continue
-    const name = targetName(vouched, consistent)
-    const mirrors = others.map((other) => other.targetUrl(name))
-    records.push({
-      ...record,
-      url: transport.targetUrl(name),
-      source: transport.url,
-      ...(mirrors.length > 0 && { mirrors }),
-    })
-  }
-  return records
+): PackageRecord {
+  if (transport === undefined) return record
+  const name = targetName(vouched, root.signed.consistent_snapshot === true)
+  const mirrors = others.map((other) => other.targetUrl(name))
+  const source = { url: transport.targetUrl(name), source: transport.url }
+  return { ...record, ...source, ...(mirrors.length > 0 && { mirrors }) }
 }
+
+interface Chosen {
+  record: PackageRecord
+  vouched: Vouched
+}
+
+// How often a target that cannot be taken may be the one that was chosen, before all of them are looked at.
+const patience = 4
+
+/**
+ * The candidates of a filter. Only what is chosen is made into a whole record, which takes far longer than choosing; what
+ * then turns out to be no good record leaves its place to the next.
+ */
+function* chooseTargets(targets: readonly Vouched[], filter: Filter, observer: Observer): Generator<Chosen> {
+  const bad = new Set<Vouched>()
+  for (let round = 0; ; round++) {
+    const outlines = new Map<PackageRecord, Vouched>()
+    for (const vouched of targets) {
+      const outline =
+        bad.has(vouched) || (round > patience && isBad(vouched)) ? undefined : outlineOf(vouched)
+      if (outline !== undefined) outlines.set(outline, vouched)
+    }
+    const chosen: Chosen[] = []
+    const before = bad.size
+    for (const outline of candidates(outlines.keys(), filter)) {
+      const vouched = outlines.get(outline)
+      const record = vouched && recordOf(vouched)
+      if (vouched === undefined || record === undefined) continue
+      if (typeof record !== 'string') chosen.push({ record, vouched })
+      else {
+        observer.warn(`leaving out ${vouched.path}: ${record}`)
+        bad.add(vouched)
+      }
+    }
+    if (bad.size > before) continue
+    yield* chosen
+    return
+  }
+}
+
+const isBad = (vouched: Vouched): boolean => typeof recordOf(vouched) === 'string'

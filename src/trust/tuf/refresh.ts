@@ -23,6 +23,9 @@ async function isCurrent(trusted: Trusted): Promise<boolean> {
   const { options, limits, root } = trusted
   const bytes = await options.known('timestamp')
   if (bytes === undefined || root.signed.version < trusted.marks.root) return false
+  // Asked for first, so that what is known is proven while the answer is on its way.
+  const asking = options.remote.readMetadata('timestamp.json', limits.timestamp)
+  asking.catch(() => undefined)
   try {
     demandFresh(root.signed, 'root.json', options.now)
     const timestamp = readTimestamp(trusted, bytes)
@@ -43,10 +46,15 @@ async function isCurrent(trusted: Trusted): Promise<boolean> {
     return true
   } catch (error) {
     if (!(error instanceof GupperError) || error.exit !== 77) throw error
-    Object.assign(trusted, { timestamp: undefined, snapshot: undefined })
-    trusted.roles.clear()
+    forget(trusted)
     return false
   }
+}
+
+function forget(trusted: Trusted): void {
+  Object.assign(trusted, { timestamp: undefined, snapshot: undefined, size: 0 })
+  trusted.roles.clear()
+  trusted.fresh.delete('targets')
 }
 
 // Section 5.3: every root in between, each signed by the keys of the one before it and by its own.

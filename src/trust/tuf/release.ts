@@ -1,5 +1,6 @@
 import { parseFileName } from '../../package/filename.ts'
 import { parseItem, type PackageRecord, type Proof } from '../../package/record.ts'
+import type { Rollout } from '../../package/rollout.ts'
 import type { Vouched } from './walk.ts'
 
 // What a publisher's word is not taken for: what the path says, what the metadata says, and what only steps here may say.
@@ -38,6 +39,30 @@ export function recordOf(vouched: Vouched): PackageRecord | string | undefined {
     return parseItem({ ...record, proofs: [proofOf(vouched)] }) as PackageRecord
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** As much of a target's record as choosing needs; undefined for what is no package, or is yanked. */
+export function outlineOf(vouched: Vouched): PackageRecord | undefined {
+  const { path, target } = vouched
+  const identity = path.includes('/') ? undefined : parseFileName(path)
+  if (identity === undefined || yankOf(vouched) !== undefined) return undefined
+  const { name, version, os, arch } = identity
+  const { channel, floor, critical, rollout } = target.custom ?? {}
+  const { sha256 } = target.hashes
+  return {
+    schema: 1,
+    name,
+    version,
+    os,
+    arch,
+    file: path,
+    ...(sha256 !== undefined && { digest: `sha256:${sha256.toLowerCase()}` }),
+    ...(typeof channel === 'string' && { channel }),
+    ...(typeof floor === 'string' && { floor }),
+    ...(critical === true && { critical }),
+    // Whatever it is: what is no rollout has reached nobody.
+    ...(rollout !== undefined && { rollout: rollout as Rollout }),
   }
 }
 
