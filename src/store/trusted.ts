@@ -147,11 +147,13 @@ async function finish(journal: string, directory: string): Promise<void> {
 function readNames(bytes: Uint8Array | undefined): string[] {
   try {
     const names = JSON.parse(Buffer.from(bytes ?? []).toString()) as unknown
-    return Array.isArray(names) ? names.filter((name) => typeof name === 'string' && isSafeName(name)) : []
+    return Array.isArray(names) ? (names as unknown[]).filter(isFileName) : []
   } catch {
     return []
   }
 }
+
+const isFileName = (name: unknown): name is string => typeof name === 'string' && isSafeName(name)
 
 async function exists(directory: string): Promise<boolean> {
   return readdir(directory).then(
