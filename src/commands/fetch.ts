@@ -11,7 +11,8 @@ class FetchCommand extends FetchFlags(TokenFlags(GupperCommand)) {
     details:
       'Downloads into a cache that is kept by digest, resumes what was cut off, and holds size and digest against the ' +
       'record while the bytes arrive. A package that is in the cache is hashed again and not downloaded. The records ' +
-      'gain "path" and, where they had a digest, the proof "digest". Proxies are taken from the environment.',
+      'gain "path" and, where they had a digest, the proof "digest". Where an address fails, the "mirrors" of a record with ' +
+      'a digest are tried. Proxies are taken from the environment.',
     examples: [
       [
         'Fetch and install the newest',

@@ -9,7 +9,7 @@ class ListCommand extends SourceCommand {
     category: 'Steps',
     description: 'what a source has: the newest of each name for this machine',
     details:
-      'A source is the address of a package server, or a directory of packages. The ancestor’s servers, which know ' +
+      'A source is the address of a package server, a directory of packages, or a tar of one. The ancestor’s servers, which know ' +
       'only names, are read too; their records lack size and digest. With --trust, records come from the metadata of a ' +
       'signed repository only, each with the proof "tuf"; several SOURCEs are then mirrors of it, tried in order.',
     examples: [

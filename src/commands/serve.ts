@@ -18,7 +18,8 @@ class ServeCommand extends GupperCommand {
       'all interfaces unless --host says otherwise (--host 127.0.0.1: this machine only). The first line on standard ' +
       'output tells the address. Put packages into DIR by any means (scp, rsync, mv): a file is listed once it has ' +
       'been left alone for the settle time and nobody has it open for writing. Links, directories and names that ' +
-      'begin with a dot are never served. SIGTERM lets downloads finish, then ends with 0.',
+      'begin with a dot are never served. Of a signed repository, /metadata/NAME and /targets/NAME are served as they lie ' +
+      'there; no key is needed for that. SIGTERM lets downloads finish, then ends with 0.',
     examples: [
       ['Serve a directory on port 8080', 'gupper serve ./packages'],
       ['On this machine only, on any free port', 'gupper serve ./packages --host 127.0.0.1 --port 0'],
