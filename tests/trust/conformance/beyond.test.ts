@@ -70,6 +70,32 @@ describe('a root', () => {
   })
 })
 
+describe('what replaced keys have signed', () => {
+  it.concurrent('is deleted, whatever comes next [5.3.11]', async ({ client, repository, expect }) => {
+    await client.init(rootOf(repository))
+    expect(await client.refresh()).toBe(0)
+    for (const role of ['snapshot', 'timestamp'] as const) repository.rotateKeys(role)
+    repository.publish('root')
+    repository.files.delete('timestamp.json')
+    expect(await client.refresh()).toBe(1)
+    expect(await client.trusted()).toEqual({ root: 2, targets: 1 })
+  })
+})
+
+describe('versions do not come down', () => {
+  it.concurrent('by a new key beside the old one [5.3.11]', async ({ client, repository, expect }) => {
+    await client.init(rootOf(repository))
+    repository.publish('targets', 'snapshot', 'timestamp')
+    expect(await client.refresh()).toBe(0)
+    for (const role of ['snapshot', 'timestamp']) repository.addKey(role)
+    repository.snapshot.version = 0
+    repository.timestamp.version = 0
+    repository.publish('root', 'snapshot', 'timestamp')
+    expect(await client.refresh()).toBe(1)
+    expect(await client.trusted()).toEqual({ root: 2, snapshot: 2, targets: 2, timestamp: 2 })
+  })
+})
+
 describe('a file is refused', () => {
   it.concurrent.for(topRoles)('that is no JSON: %s', async (role, { client, repository, expect }) => {
     await client.init(rootOf(repository))

@@ -1,8 +1,11 @@
 import { readdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { describe } from 'vitest'
+import { canonical } from './canonical.ts'
 import { it, rootOf, shareDirectory } from './fixture.ts'
-import { topRoles } from './metadata.ts'
+import { makeSigner, type Signer } from './keys.ts'
+import { emptyTargets, topRoles, type Envelope } from './metadata.ts'
+import type { Repository } from './simulator.ts'
 
 shareDirectory()
 
@@ -49,27 +52,31 @@ describe('a role of an unusual name is asked for and kept by the name in per cen
   )
 })
 
+/** A file of a targets role that vouches for an artifact, signed. */
+function forge(repository: Repository, version: number, signer: Signer): Buffer {
+  repository.addArtifact('targets', 'target', 'of an impostor')
+  const signed = { ...emptyTargets(), version, targets: { ...repository.targets.targets } }
+  repository.targets.targets = {}
+  const sig = signer.sign(Buffer.from(canonical(signed)))
+  return Buffer.from(JSON.stringify({ signatures: [{ keyid: signer.id, sig }], signed }))
+}
+
 describe('a delegated role never takes the place of a top-level role:', () => {
   it.concurrent.for(topRoles)('%s', async (role, { client, repository, expect }) => {
     await client.init(rootOf(repository))
     expect(await client.refresh()).toBe(0)
-    const { delegations } = ((): typeof repository.targets => {
-      const draft = repository.targets
-      draft.delegations = { keys: {}, roles: [] }
-      return draft
-    })()
-    const [signer] = repository.signersOf('targets')
-    if (!delegations || !signer) throw new Error('no delegation')
-    delegations.keys[signer.id] = signer.key
+    const signer = makeSigner()
     const own = { name: role, keyids: [signer.id], threshold: 1, terminating: false, paths: ['*'] }
-    delegations.roles?.push(own)
-    repository.publish('targets', 'snapshot', 'timestamp')
+    repository.files.set(`7.${role}.json`, forge(repository, 7, signer))
+    repository.targets.delegations = { keys: { [signer.id]: signer.key }, roles: [own] }
+    repository.publish('targets')
+    if (role !== 'targets') repository.snapshot.meta[`${role}.json`] = { version: 7 }
+    repository.publish('snapshot', 'timestamp')
     expect(await client.download('target')).toBe(1)
+    expect(await client.artifacts()).toEqual([])
     for (const top of topRoles) {
-      const { signed } = JSON.parse((await client.bytesOf(`${top}.json`)).toString()) as {
-        signed: { _type: string }
-      }
-      expect(signed._type).toBe(top)
+      const text = (await client.bytesOf(`${top}.json`)).toString()
+      expect((JSON.parse(text) as Envelope).signed._type).toBe(top)
     }
   })
 })
