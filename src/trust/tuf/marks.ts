@@ -65,7 +65,7 @@ export function highest(a: Marks, b: Marks): Marks {
  * @returns undefined where it is no such thing: a mark that is no number would compare with nothing
  */
 export function readMarks(value: unknown): Marks | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
+  if (!isObject(value)) return undefined
   const marks = { ...noMarks(), ...value }
   const { root, timestamp, snapshot, since, roles, signers } = marks as Record<keyof Marks, unknown>
   const holds =
