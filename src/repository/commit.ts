@@ -44,7 +44,7 @@ const onlineRoles = ['snapshot', 'timestamp']
  * byte of it is read.
  * @param roles what speaks for targets and is new
  */
-export function prepare(draft: Draft, roles: ReadonlyMap<string, Envelope<Targets>>): Change {
+export async function prepare(draft: Draft, roles: ReadonlyMap<string, Envelope<Targets>>): Promise<Change> {
   const { committed, now, lives } = draft
   const files: NewFile[] = [...roles].map(([role, envelope]) => ({
     role,
@@ -59,21 +59,21 @@ export function prepare(draft: Draft, roles: ReadonlyMap<string, Envelope<Target
     for (const { role, version, bytes } of files) meta[`${role}.json`] = describe(version, bytes)
     const version = committed.snapshot.signed.version + 1
     const signed: Snapshot = { ...head('snapshot', version, draft), meta }
-    const bytes = writeEnvelope(signOnline(signed, draft))
+    const bytes = writeEnvelope(await signOnline(signed, draft))
     files.push({ role: 'snapshot', version, bytes })
     snapshot = describe(version, bytes)
   }
   const version = committed.timestamp.signed.version + 1
   const signed: Timestamp = { ...head('timestamp', version, draft), meta: { 'snapshot.json': snapshot } }
-  return { files, timestamp: writeEnvelope(signOnline(signed, draft)) }
+  return { files, timestamp: writeEnvelope(await signOnline(signed, draft)) }
 }
 
 function head<K extends 'snapshot' | 'timestamp'>(type: K, version: number, { lives, now }: Draft) {
   return { _type: type, spec_version: specVersion, version, expires: expiresAfter(lives[type], now) }
 }
 
-function signOnline<T extends Snapshot | Timestamp>(signed: T, draft: Draft): Envelope<T> {
-  return signWith({ signed, signatures: [] }, draft.authorityIn(undefined, signed._type), draft.keyring)
+async function signOnline<T extends Snapshot | Timestamp>(signed: T, draft: Draft): Promise<Envelope<T>> {
+  return signWith({ signed, signatures: [] }, await draft.pensOf(signed._type), draft.keyring)
 }
 
 /**
@@ -111,7 +111,8 @@ export async function writePart(path: string, bytes: Buffer): Promise<void> {
 const kept = 16
 
 // Root is never forgotten: clients walk from one to the next.
-async function forget({ metadata }: Layout, files: readonly NewFile[]): Promise<void> {
+/** Deletes what is older than what clients that are in the middle of an update may ask for. */
+export async function forget({ metadata }: Layout, files: readonly NewFile[]): Promise<void> {
   for (const { role, version } of files)
     for (const old of [version - kept, version - kept - 1])
       if (old > 0)

@@ -3,16 +3,18 @@ import { isDeepStrictEqual } from 'node:util'
 import { explaining } from '../errors.ts'
 import { isSafeName } from '../package/filename.ts'
 import { syncDirectory } from '../store/durable.ts'
-import { delegatedNames } from '../trust/tuf/delegation.ts'
-import type { Envelope, Target, Targets } from '../trust/tuf/model.ts'
+import type { Envelope, Root, Target, Targets } from '../trust/tuf/model.ts'
 import { canCommit, commit, demandOnline, prepare, type Change } from './commit.ts'
 import { readCommitted } from './committed.ts'
+import { gather, type Envelopes } from './complete.ts'
 import { Draft } from './draft.ts'
 import { clearJournal, recover, writeJournal } from './journal.ts'
-import { targetPath } from './layout.ts'
+import { targetPath, type Layout } from './layout.ts'
 import { readPending, writePending } from './pending.ts'
+import { withContext } from './pending-context.ts'
 import { settlePlain } from './plain.ts'
-import { canSign, lackOf, signWith } from './sign.ts'
+import { canSign, lackOf } from './sign.ts'
+import { finishTurn } from './turn.ts'
 
 /** Bytes that wait in the staging directory to become a target. */
 export interface Placement {
@@ -33,66 +35,33 @@ export interface Outcome {
   awaits: readonly string[]
 }
 
-type Envelopes = ReadonlyMap<string, Envelope<Targets>>
+/** How to end a draft. */
+export interface ConcludeOptions {
+  /** Bytes that become targets. */
+  placements?: readonly Placement[]
+  /** Sign a new timestamp also when nothing is new. */
+  refresh?: boolean
+  /** How a change is written: {@link commit}, or with a root, {@link commitTurn}. */
+  write?: (layout: Layout, change: Change) => Promise<void>
+}
 
 const none: Envelopes = new Map()
 
 /**
  * Ends a draft: signs what was edited with the keys at hand, and commits all that is complete, if the keys of snapshot
  * and timestamp are at hand too. What is not waits in REPO/.gupper/pending/.
- * @param options `placements`: bytes that become targets; `refresh`: sign a new timestamp also when nothing is new
  * @throws GupperError `cannot-write` or `no-space` (73): the repository is as it was; `config` (78) when a refresh lacks its key
  */
 export async function conclude(
   draft: Draft,
-  { placements = [], refresh = false }: { placements?: readonly Placement[]; refresh?: boolean } = {},
+  { placements = [], refresh = false, write = commit }: ConcludeOptions = {},
 ): Promise<Outcome> {
   if (refresh) demandOnline(draft)
-  const edited = new Map<string, Envelope<Targets>>()
-  for (const [role, signed] of draft.edited)
-    edited.set(role, signWith({ signed, signatures: [] }, await draft.authorityOf(role), draft.keyring))
-  const all = new Map(edited)
-  for (const role of draft.pending.keys()) {
-    const envelope = draft.waiting(role)
-    if (envelope !== undefined && !all.has(role)) all.set(role, envelope)
-  }
-  const online = canCommit(draft)
-  const complete = await selectComplete(draft, all)
-  const ready = online ? complete : none
-  const change = ready.size > 0 || refresh ? prepare(draft, ready) : undefined
-  await carryOut(draft, { all, edited, ready, change, placements })
+  const { edited, all, complete, later } = await gather(draft)
+  const ready = canCommit(draft) ? complete : none
+  const change = ready.size > 0 || refresh ? await prepare(draft, ready) : undefined
+  await carryOut(draft, { all, edited, ready, change, placements, later, write })
   return describeOutcome(draft, all, ready, complete)
-}
-
-/** What is signed by enough keys, and hangs together. */
-async function selectComplete(draft: Draft, all: Envelopes): Promise<Envelopes> {
-  const top = all.get('targets')
-  const committed = (await draft.readCommitted('targets'))?.signed
-  const whole = top !== undefined && lackOf(top, draft.authorityIn(undefined, 'targets')) === 0
-  const choose = (delegator: Targets | undefined): Envelopes =>
-    new Map(
-      [...all].filter(
-        ([role, envelope]) => role !== 'targets' && isComplete(draft, delegator, role, envelope),
-      ),
-    )
-  if (whole) {
-    const below = choose(top.signed)
-    // A bin that nobody can find would make its targets vanish.
-    const found = (role: string): boolean => below.has(role) || draft.versionOf(role) > 0
-    const { delegations } = top.signed
-    const bins = delegations?.succinct_roles === undefined ? [] : [...delegatedNames(delegations)]
-    if (bins.every(found)) return new Map([['targets', top], ...below])
-  }
-  return choose(committed)
-}
-
-function isComplete(draft: Draft, top: Targets | undefined, role: string, envelope: Envelope): boolean {
-  try {
-    return lackOf(envelope, draft.authorityIn(top, role)) === 0
-  } catch {
-    // Nothing is delegated to it yet.
-    return false
-  }
 }
 
 interface Work {
@@ -101,10 +70,13 @@ interface Work {
   ready: Envelopes
   change: Change | undefined
   placements: readonly Placement[]
+  later: Envelope<Targets> | undefined
+  write: NonNullable<ConcludeOptions['write']>
 }
 
-async function carryOut(draft: Draft, { all, edited, ready, change, placements }: Work): Promise<void> {
+async function carryOut(draft: Draft, work: Work): Promise<void> {
   const { layout } = draft
+  const { edited, ready, change, placements } = work
   const touched = await findTouched(draft, ready)
   const targets = new Map<string, string>()
   for (const { file, hash } of placements) targets.set(file, hash)
@@ -118,8 +90,8 @@ async function carryOut(draft: Draft, { all, edited, ready, change, placements }
         metadata: (change?.files ?? []).map(({ role, version }) => ({ role, version })),
       })
     await place(draft, placements)
-    if (change !== undefined) await commit(layout, change)
-    await keepWaiting(draft, { all, edited, ready })
+    if (change !== undefined) await work.write(layout, change)
+    await keepWaiting(draft, work)
     for (const [file, target] of touched) await settlePlain(layout, file, target, draft.observer)
     if (touched.size > 0) await explaining(`cannot write ${layout.root}`, () => syncDirectory(layout.root))
   } catch (error) {
@@ -138,20 +110,20 @@ async function place({ layout }: Draft, placements: readonly Placement[]): Promi
   })
 }
 
-async function keepWaiting(
-  draft: Draft,
-  { all, edited, ready }: Pick<Work, 'all' | 'edited' | 'ready'>,
-): Promise<void> {
+async function keepWaiting(draft: Draft, { all, edited, ready, later }: Work): Promise<void> {
   const changed = edited.size > 0 && [...edited.keys()].some((role) => !ready.has(role))
-  if (!changed && ![...ready.keys()].some((role) => draft.pending.has(role))) return
+  if (!changed && later === undefined && ![...ready.keys()].some((role) => draft.pending.has(role))) return
   const root = draft.pending.get('root')
-  const left = [...all].filter(([role]) => !ready.has(role))
-  await writePending(draft.layout, new Map([...(root ? [['root', root] as const] : []), ...left]))
+  const wanted = new Map<string, Envelope<Root> | Envelope<Targets>>(root ? [['root', root]] : [])
+  for (const [role, envelope] of all) if (!ready.has(role)) wanted.set(role, envelope)
+  if (later !== undefined && ready.has('targets')) wanted.set('targets', later)
+  await writePending(draft.layout, await withContext(draft, wanted))
 }
 
 // With what is on the disk now, which tells whether the commit had happened.
 async function undo({ layout, committed: _old, ...parts }: Draft): Promise<void> {
   try {
+    await finishTurn(layout)
     const [committed, pending] = [await readCommitted(layout), await readPending(layout)]
     await recover(new Draft({ ...parts, layout, committed, pending }))
   } catch {

@@ -1,13 +1,13 @@
 import { GupperError } from '../errors.ts'
 import type { Observer } from '../package/observer.ts'
 import { delegatedKeys, delegatedNames, spokesmenOf } from '../trust/tuf/delegation.ts'
-import type { Envelope, Root, Target, Targets } from '../trust/tuf/model.ts'
+import { topRoles, type Envelope, type Root, type Target, type Targets } from '../trust/tuf/model.ts'
 import { metaOf, readTargets, type Committed } from './committed.ts'
 import { specVersion } from './envelope.ts'
 import type { Keyring } from './keyring.ts'
 import type { Layout } from './layout.ts'
 import { expiresAfter, lifeOf, type Lives } from './lives.ts'
-import type { Authority } from './sign.ts'
+import { unite, type Authority } from './sign.ts'
 
 /** What a draft is made of. */
 export interface DraftParts {
@@ -18,6 +18,8 @@ export interface DraftParts {
   lives: Lives
   now: Date
   observer: Observer
+  /** The root that is being replaced: its keys sign too, for clients that have not seen the new one yet. */
+  replaced?: Root | undefined
 }
 
 /** A target, and the role that vouches for it. */
@@ -37,6 +39,7 @@ export class Draft {
   readonly lives: Lives
   readonly now: Date
   readonly observer: Observer
+  readonly replaced: Root | undefined
   /** What waits for signatures, without what is committed by now. */
   readonly pending: ReadonlyMap<string, Envelope<Root> | Envelope<Targets>>
   readonly #read = new Map<string, Promise<Envelope<Targets> | undefined>>()
@@ -49,6 +52,7 @@ export class Draft {
     this.lives = parts.lives
     this.now = parts.now
     this.observer = parts.observer
+    this.replaced = parts.replaced
     this.pending = new Map([...pending].filter(([role, { signed }]) => signed.version > this.versionOf(role)))
   }
 
@@ -88,6 +92,9 @@ export class Draft {
   async #readCommitted(role: string): Promise<Envelope<Targets> | undefined> {
     if (this.versionOf(role) === 0) return undefined
     const top = role === 'targets' ? undefined : await this.readCommitted('targets')
+    // What was taken back says nothing any more, though the snapshot must name it for ever.
+    if (role !== 'targets' && (!top?.signed.delegations || !delegatedKeys(top.signed.delegations, role)))
+      return undefined
     const before = role === 'targets' ? this.committed.previous?.signed : undefined
     return readTargets(this.layout, this.committed, role, [
       this.authorityIn(top?.signed, role),
@@ -132,6 +139,14 @@ export class Draft {
     return { role: delegated, keys: top.delegations.keys }
   }
 
+  /** Who puts a signature under a role: see {@link DraftParts.replaced}. */
+  async pensOf(role: string): Promise<Authority> {
+    const authority = await this.authorityOf(role)
+    const name = topRoles.find((top) => top === role)
+    if (this.replaced === undefined || name === undefined) return authority
+    return unite(authority, { role: this.replaced.roles[name], keys: this.replaced.keys })
+  }
+
   /** The roles that may vouch for a file, the most trusted first. */
   async rolesFor(file: string): Promise<string[]> {
     return rolesFor(await this.read('targets'), file)
@@ -156,7 +171,9 @@ export class Draft {
 
 function rolesFor(top: Targets | undefined, file: string): string[] {
   const spokesmen = top?.delegations ? spokesmenOf(top.delegations, file) : []
-  return ['targets', ...spokesmen.map(({ name }) => name)]
+  const end = spokesmen.findIndex(({ terminating }) => terminating)
+  const heard = end < 0 ? spokesmen : spokesmen.slice(0, end + 1)
+  return ['targets', ...heard.map(({ name }) => name)]
 }
 
 async function find(

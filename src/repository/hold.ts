@@ -7,6 +7,7 @@ import { noKeys, type Keyring } from './keyring.ts'
 import { layoutOf } from './layout.ts'
 import { defaultLives, type Lives } from './lives.ts'
 import { readPending, settlePending } from './pending.ts'
+import { finishTurn } from './turn.ts'
 
 /** What work on a repository needs. */
 export interface RepositoryOptions {
@@ -38,6 +39,7 @@ export async function holdRepository<T>(
   await readRoot(layout)
   return withLock(layout.lock, { what: layout.root, wait, signal, observer }, async () => {
     await settlePending(layout)
+    await finishTurn(layout)
     const draft = new Draft({
       layout,
       committed: await readCommitted(layout),

@@ -56,7 +56,8 @@ export async function initRepository(repository: string, options: InitOptions): 
 
 async function refuseExisting(layout: Layout): Promise<void> {
   const names = await readdir(layout.metadata).catch((error: unknown): string[] => {
-    if (errnoOf(error) === 'ENOENT') return []
+    // What is no directory is told of by the one who tries to make it one.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return []
     throw explain(error, `cannot read ${layout.metadata}`, true)
   })
   // Only what the beginning of this very work leaves behind may be there.

@@ -1,10 +1,12 @@
 import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
 import { isSafeName } from '../package/filename.ts'
 import { writeDurably } from '../store/durable.ts'
 import type { Draft } from './draft.ts'
-import { metadataPath, targetPath, type Layout } from './layout.ts'
+import { metadataName, metadataPath, targetPath, type Layout } from './layout.ts'
 import { settlePlain } from './plain.ts'
+import { openStaging } from './stage.ts'
 
 /** What a run is about to change, so that the next one can finish or undo it. */
 export interface Journal {
@@ -33,8 +35,13 @@ export async function recover(draft: Draft): Promise<void> {
   const journal = await readJournal(layout)
   if (journal === undefined) return
   draft.observer.info(`finishing what an earlier run left undone in ${layout.root}`)
-  for (const { role, version } of journal.metadata)
-    if (version > draft.versionOf(role)) await discard(metadataPath(layout, role, version))
+  for (const { role, version } of journal.metadata) {
+    const committed = version <= draft.versionOf(role)
+    // What is committed waits no more.
+    await discard(
+      committed ? join(layout.pending, metadataName(role, version)) : metadataPath(layout, role, version),
+    )
+  }
   for (const { file, hash } of journal.targets) {
     const committed = (await draft.findCommitted(file))?.target
     // Bytes whose metadata still lacks signatures are kept, and offered to nobody.
@@ -44,6 +51,7 @@ export async function recover(draft: Draft): Promise<void> {
     if (!known) await discard(targetPath(layout, hash, file))
     if (committed !== undefined) await settlePlain(layout, file, committed, draft.observer)
   }
+  await openStaging(layout.staging)
   await clearJournal(layout)
 }
 

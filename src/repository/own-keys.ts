@@ -4,6 +4,7 @@ import { dirname, join, relative, sep } from 'node:path'
 import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
 import type { Observer } from '../package/observer.ts'
 import { makeDirectory } from '../store/durable.ts'
+import { sweep } from '../store/pack-leftovers.ts'
 import { keyIdOf, publicKeyOf } from '../trust/tuf/key.ts'
 import type { PublicKey } from '../trust/tuf/model.ts'
 import { makeKey, readKeyFile, writeKeyFile, type KeyType } from './key-file.ts'
@@ -57,6 +58,8 @@ export async function openKeys(directory: string, root: string): Promise<void> {
       })
     await makeDirectory(dirname(directory))
     if ((await makeDirectory(directory, 0o700)) !== undefined) await chmod(directory, 0o700)
+    // A private key that was being written must not lie about.
+    else await sweep(directory)
   })
 }
 

@@ -37,7 +37,8 @@ export async function readPending({
       role === 'root' ? parseMetadata('root', bytes, path) : parseMetadata('targets', bytes, path)
     if (metadataName(role, envelope.signed.version) !== name)
       throw new GupperError('untrusted', `${path} is version ${envelope.signed.version} of something else`)
-    found.set(role, envelope)
+    const { gupper: _context, ...rest } = envelope
+    found.set(role, rest as typeof envelope)
   }
   return found
 }

@@ -1,6 +1,10 @@
 import { conclude, type Outcome } from './conclude.ts'
 import { holdRepository, type RepositoryOptions } from './hold.ts'
+import { canCommit } from './commit.ts'
+import { Draft } from './draft.ts'
 import { renewDue, warnOfExpiry } from './renew.ts'
+import { renewRoot } from './root-change.ts'
+import { tryTurn, turn } from './root-turn.ts'
 
 /**
  * Signs the timestamp again, and the snapshot when less than half of its life is left; the online key is enough. Commits
@@ -11,9 +15,13 @@ import { renewDue, warnOfExpiry } from './renew.ts'
  */
 export async function refresh(repository: string, options: RepositoryOptions): Promise<Outcome> {
   return holdRepository(repository, options, async (draft) => {
-    await renewDue(draft)
-    await warnOfExpiry(draft)
-    return conclude(draft, { refresh: true })
+    const root = await renewRoot(draft)
+    const turned = root && (await tryTurn(draft, root, { refresh: canCommit(turn(draft, root)) }))
+    if (turned !== undefined) return turned
+    const next = root ? new Draft({ ...draft, pending: new Map([...draft.pending, ['root', root]]) }) : draft
+    await renewDue(next)
+    await warnOfExpiry(next)
+    return conclude(next, { refresh: true })
   })
 }
 

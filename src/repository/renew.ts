@@ -1,7 +1,7 @@
-import { delegatedNames } from '../trust/tuf/delegation.ts'
+import { alignBins, binNames } from './bins.ts'
 import type { Draft } from './draft.ts'
 import { isHalfSpent } from './lives.ts'
-import { countKeys, lackOf, pickKeys } from './sign.ts'
+import { countKeys, lackOf } from './sign.ts'
 
 const day = 86_400_000
 const soon = 14 * day
@@ -32,12 +32,9 @@ async function hasOldKeys(draft: Draft): Promise<boolean> {
  */
 export async function renewAll(draft: Draft): Promise<void> {
   const { delegations } = await draft.edit('targets')
-  const bins = delegations?.succinct_roles
-  if (delegations === undefined || bins === undefined) return
-  const { role, keys } = await draft.authorityOf('targets')
-  delegations.keys = pickKeys(role.keyids, keys)
-  Object.assign(bins, { keyids: [...role.keyids], threshold: role.threshold })
-  for (const name of delegatedNames(delegations)) await draft.edit(name)
+  if (delegations === undefined) return
+  alignBins(delegations, await draft.authorityOf('targets'))
+  for (const name of binNames(delegations)) await draft.edit(name)
 }
 
 /** Warns of what was signed by hand and expires soon: only its keys' owner can renew it. */
@@ -45,7 +42,7 @@ export async function warnOfExpiry(draft: Draft): Promise<void> {
   const { root } = draft.committed
   const targets = draft.edited.get('targets') ?? (await draft.readCommitted('targets'))?.signed
   const hints = {
-    root: 'sign it again with its keys: gupper trust rotate root',
+    root: 'sign it again with its keys: gupper trust refresh REPO --keys DIR',
     targets: 'sign it again with its keys: gupper trust refresh REPO --keys DIR',
   }
   for (const [role, expires] of [

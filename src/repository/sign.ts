@@ -66,6 +66,12 @@ function keysOf({ role, keys }: Authority): { id: string; key: PublicKey }[] {
   })
 }
 
+/** Everybody who may sign for one of two; the threshold is the first's. */
+export function unite(one: Authority, other: Authority): Authority {
+  const keyids = [...new Set([...one.role.keyids, ...other.role.keyids])]
+  return { role: { ...one.role, keyids }, keys: { ...other.keys, ...one.keys } }
+}
+
 /** Those of some keys that have these ids. */
 export function pickKeys(ids: readonly string[], keys: Keys): Keys {
   return Object.fromEntries(Object.entries(keys).filter(([id]) => ids.includes(id)))
