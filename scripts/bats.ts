@@ -59,6 +59,7 @@ child.on('close', (status) => {
 // What verbs write that is data and neither a record nor a failure, told by the fields it must have.
 const others = [
   ['listening'],
+  ['repository', 'root'],
   ['digest', 'path'],
   ['size', 'path', 'used'],
   ['exit', 'meaning'],

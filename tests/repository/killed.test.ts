@@ -31,7 +31,8 @@ async function run(world: World, args: readonly string[], at?: number) {
     reject: false,
     env: at === undefined ? {} : { KILL_AT: String(at), KILL_COUNT: count },
   })
-  return { ...done, count: at === 0 ? Number(await readFile(count, 'utf8')) : 0 }
+  const { exitCode, stderr, signal } = done
+  return { exitCode, stderr, signal, count: at === 0 ? Number(await readFile(count, 'utf8')) : 0 }
 }
 
 async function copy(world: World): Promise<World> {
