@@ -4,7 +4,7 @@ import { silent, type Observer } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
 import { outlineOf, recordOf, targetName } from '../trust/tuf/release.ts'
 import type { Trusted } from '../trust/tuf/trusted.ts'
-import { listTargets, type Vouched } from '../trust/tuf/walk.ts'
+import { listTargets, type Listing, type Vouched } from '../trust/tuf/walk.ts'
 import type { Source, SourceOptions } from './source.ts'
 import type { Session, Trust } from './trust.ts'
 import { openTransport } from './transport.ts'
@@ -29,16 +29,27 @@ export async function createTrustedSource(
       return troubles
     },
     async read(filter) {
-      return trust.withMirrors(addresses, async (session) => {
-        const now = `${versionOf(session.trusted)} ${wordsOf(filter)}`
-        if (now === version && troubles.length === 0) return undefined
-        const listing = await listTargets(session.trusted)
-        const [broken] = listing.broken
-        if (broken !== undefined && !session.last) throw withRole(broken.role, broken.reason)
-        troubles = listing.broken.map(({ role, reason }) => withRole(role, reason))
-        version = now
-        return [...chooseTargets(listing.targets, filter, observer)].map((record) => locate(record, session))
-      })
+      const take = ({ targets, broken }: Listing, session: Session): PackageRecord[] => {
+        troubles = broken.map(({ role, reason }) => withRole(role, reason))
+        version = `${versionOf(session.trusted)} ${wordsOf(filter)}`
+        return [...chooseTargets(targets, filter, observer)].map((record) => locate(record, session))
+      }
+      let partial: { listing: Listing; session: Session } | undefined
+      try {
+        return await trust.withMirrors(addresses, async (session) => {
+          const now = `${versionOf(session.trusted)} ${wordsOf(filter)}`
+          if (now === version && troubles.length === 0) return undefined
+          const listing = await listTargets(session.trusted)
+          const [broken] = listing.broken
+          if (broken === undefined || session.last) return take(listing, session)
+          partial ??= { listing, session }
+          throw withRole(broken.role, broken.reason)
+        })
+      } catch (error) {
+        // No other mirror could do better: what this one had was proven all the same.
+        if (partial === undefined || !(error instanceof GupperError) || error.exit === 73) throw error
+        return take(partial.listing, partial.session)
+      }
     },
     ...(pusher?.changes && { changes: (signal) => Promise.resolve(pusher.changes?.(signal)) }),
     close: () => {

@@ -160,7 +160,7 @@ async function exists(directory: string): Promise<boolean> {
     () => true,
     (error: unknown) => {
       if (errnoOf(error) === 'ENOENT') return false
-      throw new GupperError('cannot-read', `cannot read ${directory}`, { cause: error })
+      throw explain(error, `cannot read ${directory}`, true)
     },
   )
 }

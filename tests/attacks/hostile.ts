@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import * as fs from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -86,7 +86,7 @@ export class Mirror {
   }
 }
 
-/** Serves other bytes under one name of metadata/ or targets/. */
+/** Serves other bytes under some names of metadata/ or targets/. */
 export function lieAbout(wanted: string | RegExp, bytes: string | Buffer, status = 200): Sin {
   return (_request, response, name) => {
     if (typeof wanted === 'string' ? wanted !== name : !wanted.test(name)) return false
@@ -158,7 +158,7 @@ export class Machine {
     return {
       ...{ status, signal, stderr: Buffer.concat(error).toString() },
       records: items.filter((item) => !('error' in item)),
-      failures: items.flatMap(({ error }) => error ?? []),
+      failures: items.filter((item) => 'error' in item).map(({ error }) => error),
     }
   }
 
@@ -173,7 +173,7 @@ export class Machine {
 
   /** Where trusted metadata lies, and the marks. */
   async places(): Promise<{ directory: string; marks: string }> {
-    const [id = 'none'] = await readdir(join(this.state, 'trust')).catch(() => [])
+    const [id = 'none'] = await fs.readdir(join(this.state, 'trust')).catch(() => [])
     return {
       directory: join(this.state, 'trust', id, 'metadata'),
       marks: join(this.state, 'marks', `${id}.json`),
@@ -184,14 +184,14 @@ export class Machine {
   async trusted(): Promise<Record<string, number>> {
     const { directory } = await this.places()
     const versions: Record<string, number> = {}
-    for (const name of (await readdir(directory).catch(() => [])).sort()) {
+    for (const name of (await fs.readdir(directory).catch(() => [])).sort()) {
       expect(name).toMatch(/^[^/]+\.json$/)
-      const { signed } = JSON.parse(await readFile(join(directory, name), 'utf8')) as {
+      const { signed } = JSON.parse(await fs.readFile(join(directory, name), 'utf8')) as {
         signed: { version: number }
       }
       versions[name.slice(0, -'.json'.length)] = signed.version
     }
-    const beside = (await readdir(join(directory, '..')).catch(() => [])).sort()
+    const beside = (await fs.readdir(join(directory, '..')).catch(() => [])).sort()
     expect(['metadata,metadata.lock', 'metadata.lock', '']).toContain(beside.join())
     return versions
   }
@@ -210,10 +210,10 @@ export const it = test.extend<{ repository: Repository; mirror: Mirror; machine:
     await mirror.close()
   },
   machine: async ({ repository }, use) => {
-    const machine = new Machine(await mkdtemp(join(tmpdir(), 'gupper-attacks-')))
-    await writeFile(machine.root, repository.files.get('1.root.json') ?? '')
+    const machine = new Machine(await fs.mkdtemp(join(tmpdir(), 'gupper-attacks-')))
+    await fs.writeFile(machine.root, repository.files.get('1.root.json') ?? '')
     await use(machine)
-    await rm(machine.home, { recursive: true, force: true })
+    await fs.rm(machine.home, { recursive: true, force: true })
   },
 })
 

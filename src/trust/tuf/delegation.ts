@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto'
+import { GupperError } from '../../errors.ts'
 import type { DelegatedRole, Delegations, RoleKeys, SuccinctRoles } from './model.ts'
+
+/** How much may still be done to tell who speaks for paths: letters of patterns that are looked at. */
+export interface Effort {
+  left: number
+}
 
 /** A role that speaks for a path. */
 export interface Spokesman {
@@ -11,10 +17,19 @@ export interface Spokesman {
 /**
  * Which delegated roles speak for a target, in the order of their trustworthiness (TUF 1.0.34, section 5.6.7).
  * @param path the target's path
+ * @param effort what it takes is taken away from it
+ * @throws GupperError `too-large` (76) where nothing is left of it: who writes the patterns must not keep us busy
  */
-export function spokesmenOf({ roles, succinct_roles: bins }: Delegations, path: string): Spokesman[] {
+export function spokesmenOf(
+  { roles, succinct_roles: bins }: Delegations,
+  path: string,
+  effort: Effort = { left: Infinity },
+): Spokesman[] {
   if (bins !== undefined) return [{ name: binOf(bins, path), terminating: true }]
-  return (roles ?? []).filter((role) => speaksFor(role, path))
+  return (roles ?? []).filter((role) => {
+    if (effort.left < 0) throw new GupperError('too-large', 'its delegations take too long to be understood')
+    return speaksFor(role, path, effort)
+  })
 }
 
 /** The keys of a delegated role, or undefined where nothing is delegated to it. */
@@ -51,9 +66,14 @@ function isBin(bins: SuccinctRoles, name: string): boolean {
   return value < 2 ** bins.bit_length && binName(bins, value) === name
 }
 
-function speaksFor({ paths, path_hash_prefixes: prefixes }: DelegatedRole, path: string): boolean {
-  if (paths !== undefined) return paths.some((pattern) => matchesPath(pattern, path))
+function speaksFor(
+  { paths, path_hash_prefixes: prefixes }: DelegatedRole,
+  path: string,
+  effort: Effort,
+): boolean {
+  if (paths !== undefined) return paths.some((pattern) => matchesPath(pattern, path, effort))
   const hash = createHash('sha256').update(path).digest('hex')
+  effort.left -= prefixes?.length ?? 0
   return (prefixes ?? []).some((prefix) => hash.startsWith(prefix.toLowerCase()))
 }
 
@@ -61,11 +81,17 @@ function speaksFor({ paths, path_hash_prefixes: prefixes }: DelegatedRole, path:
  * Whether a path fits a pattern of the shell's kind: `*`, `?` and `[…]`, none of which reaches over a slash (TUF 1.0.34,
  * section 4.5). Takes time in proportion to the product of both lengths at most: patterns come from outside.
  */
-export function matchesPath(pattern: string, path: string): boolean {
+export function matchesPath(pattern: string, path: string, effort: Effort = { left: Infinity }): boolean {
+  // Most patterns differ in what stands before their first star, which is soon seen.
+  effort.left--
+  const plain = pattern.search(/[*?[/]/)
+  if (plain > 0 && !path.startsWith(pattern.slice(0, plain))) return false
+  if (plain < 0) return pattern === path
+  effort.left -= pattern.length
   const [patterns, parts] = [pattern.split('/'), path.split('/')]
   return (
     patterns.length === parts.length &&
-    patterns.every((part, i) => matchesPart(tokensOf(part), parts[i] ?? ''))
+    patterns.every((part, i) => matchesPart(tokensOf(part), parts[i] ?? '', effort))
   )
 }
 
@@ -87,9 +113,9 @@ function tokensOf(pattern: string): Token[] {
 }
 
 // On a mismatch only the last star is tried again, which is enough, and keeps hostile patterns cheap.
-function matchesPart(tokens: readonly Token[], text: string): boolean {
+function matchesPart(tokens: readonly Token[], text: string, effort: Effort): boolean {
   let [at, within, star, from] = [0, 0, -1, 0]
-  while (within < text.length) {
+  while (within < text.length && effort.left-- >= 0) {
     const token = tokens[at]
     if (token === '*') [star, from] = [at++, within]
     else if (token !== undefined && fits(token, text.charAt(within))) [at, within] = [at + 1, within + 1]
@@ -97,7 +123,7 @@ function matchesPart(tokens: readonly Token[], text: string): boolean {
     else return false
   }
   while (tokens[at] === '*') at++
-  return at === tokens.length
+  return within === text.length && at === tokens.length
 }
 
 function fits(token: Exclude<Token, '*'>, letter: string): boolean {

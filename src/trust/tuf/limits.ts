@@ -12,8 +12,10 @@ export interface MetadataLimits {
   rotations: number
   /** Roles that are asked for one path. */
   delegations: number
-  /** Roles of a repository, where everything is listed. */
+  /** Roles of a repository, where everything is listed; each is counted for everyone who delegates to it. */
   roles: number
+  /** Letters of one role's patterns that are looked at. */
+  letters: number
 }
 
 /** Those of the other clients, and for listing what 100,000 packages need. */
@@ -26,4 +28,5 @@ export const metadataLimits: Readonly<MetadataLimits> = {
   rotations: 256,
   delegations: 32,
   roles: 4096,
+  letters: 200_000_000,
 }

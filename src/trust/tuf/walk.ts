@@ -1,6 +1,7 @@
 import { GupperError } from '../../errors.ts'
-import { delegatedNames, spokesmenOf } from './delegation.ts'
+import { spokesmenOf, type Effort } from './delegation.ts'
 import type { Envelope, Target, Targets } from './model.ts'
+import { loadAll } from './load-all.ts'
 import { loadRole } from './role.ts'
 import type { Trusted } from './trusted.ts'
 
@@ -24,7 +25,12 @@ export async function findTarget(trusted: Trusted, path: string): Promise<Vouche
 
 type Load = (name: string, delegator: Targets) => Promise<Envelope<Targets>> | Envelope<Targets>
 
-async function walk(trusted: Trusted, path: string, load: Load): Promise<Vouched | undefined> {
+async function walk(
+  trusted: Trusted,
+  path: string,
+  load: Load,
+  effortOf = (_: Targets): Effort => ({ left: trusted.limits.letters }),
+): Promise<Vouched | undefined> {
   const top = trusted.roles.get('targets')
   if (top === undefined) throw new Error('targets come after the snapshot')
   const asked = new Set<string>()
@@ -39,7 +45,8 @@ async function walk(trusted: Trusted, path: string, load: Load): Promise<Vouched
     const found = vouchedBy(next.name, signed, path)
     if (found !== undefined) return found
     asked.add(next.name)
-    const children = signed.delegations === undefined ? [] : spokesmenOf(signed.delegations, path)
+    const children =
+      signed.delegations === undefined ? [] : spokesmenOf(signed.delegations, path, effortOf(signed))
     const end = children.findIndex(({ terminating }) => terminating)
     // Whoever ends the search ends it also for those who were still waiting.
     if (end >= 0) waiting.length = 0
@@ -61,9 +68,8 @@ export interface Listing {
 }
 
 /**
- * Lists every target, each as {@link findTarget} would find it. A role that cannot be read takes only the paths with it
- * that it might have spoken for.
- * @throws GupperError `too-large` (76) when the roles are more or larger than the limits allow
+ * Lists every target, each as {@link findTarget} would find it. A role that cannot be read, or asks too much, takes only
+ * the paths with it that it might have spoken for.
  */
 export async function listTargets(trusted: Trusted): Promise<Listing> {
   const broken = await loadAll(trusted)
@@ -71,56 +77,30 @@ export async function listTargets(trusted: Trusted): Promise<Listing> {
   for (const { signed } of trusted.roles.values())
     for (const path of Object.keys(signed.targets)) paths.add(path)
   const load: Load = (name, delegator) => {
-    const reason = broken.get(name)
+    const reason = broken.find(delegator, name)
     if (reason !== undefined) throw reason
     return loadRole(trusted, name, delegator)
+  }
+  const efforts = new Map<Targets, Effort>()
+  const effortOf = (role: Targets): Effort => {
+    const effort = efforts.get(role) ?? { left: trusted.limits.letters }
+    efforts.set(role, effort)
+    return effort
   }
   const targets: Vouched[] = []
   for (const path of paths) {
     try {
-      const found = await walk(trusted, path, load)
+      const found = await walk(trusted, path, load, effortOf)
       if (found !== undefined) targets.push(found)
     } catch (error) {
       if (!(error instanceof GupperError)) throw error
+      if (!broken.has(error)) broken.add(spent(trusted, efforts), error)
     }
   }
-  return { targets, broken: [...broken].map(([role, reason]) => ({ role, reason })) }
+  return { targets, broken: broken.list }
 }
 
-const atOnce = 8
-
-async function loadAll(trusted: Trusted): Promise<Map<string, GupperError>> {
-  const broken = new Map<string, GupperError>()
-  const asked = new Set<string>(['targets'])
-  const tooMuch = (): GupperError =>
-    new GupperError('too-large', 'the repository has more metadata than can be listed', {
-      hint: 'ask its publisher to keep fewer packages in it',
-    })
-  for (let level = [...trusted.roles.values()]; level.length > 0;) {
-    const waiting: { name: string; delegator: Targets }[] = []
-    for (const { signed: delegator } of level) {
-      if (delegator.delegations === undefined) continue
-      for (const name of delegatedNames(delegator.delegations)) {
-        if (asked.has(name)) continue
-        asked.add(name)
-        waiting.push({ name, delegator })
-        if (asked.size > trusted.limits.roles) throw tooMuch()
-      }
-    }
-    const loaded: Envelope<Targets>[] = []
-    const work = async (): Promise<void> => {
-      for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-        try {
-          loaded.push(await loadRole(trusted, next.name, next.delegator))
-        } catch (error) {
-          if (!(error instanceof GupperError)) throw error
-          broken.set(next.name, error)
-        }
-        if (trusted.size > trusted.limits.all) throw tooMuch()
-      }
-    }
-    await Promise.all(Array.from({ length: atOnce }, work))
-    level = loaded
-  }
-  return broken
+function spent(trusted: Trusted, efforts: ReadonlyMap<Targets, Effort>): string {
+  for (const [name, { signed }] of trusted.roles) if ((efforts.get(signed)?.left ?? 0) < 0) return name
+  return 'targets'
 }
