@@ -16,7 +16,7 @@ root_field() { node -e 'let v = JSON.parse(require("node:fs").readFileSync("repo
   [ "$(field .root <<<"$output")" = "$PWD/repo/metadata/1.root.json" ]
   assert_stderr_has "repo/metadata/1.root.json to your clients"
   assert_stderr_has "offline"
-  [ "$(ls keys | xargs)" = 'online.pem root.pem targets.pem' ]
+  [ "$(ls keys | xargs)" = 'online.pem root.json root.pem targets.pem' ]
   [ "$(mode keys)" = 700 ]
   for name in root targets online; do [ "$(mode keys/$name.pem)" = 600 ]; done
   [ "$(ls repo/metadata | xargs)" = '1.root.json 1.snapshot.json 1.targets.json timestamp.json' ]
@@ -183,7 +183,7 @@ root_field() { node -e 'let v = JSON.parse(require("node:fs").readFileSync("repo
   wait "$SPAWNED_PID" || second=$?
   [ $((first + second)) -eq 65 ]
   run_gupper trust refresh repo --keys keys
-  [ "$(ls -A keys | xargs)" = 'online.pem root.pem targets.pem' ]
+  [ "$(ls -A keys | xargs)" = 'online.pem root.json root.pem targets.pem' ]
 }
 
 @test "trust init: places that cannot be written, 73" {

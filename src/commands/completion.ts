@@ -69,6 +69,7 @@ const few: Readonly<Record<string, readonly string[]>> = {
   '--log': ['text', 'json'],
   '--os': ['linux', 'darwin', 'windows', 'freebsd', 'any'],
   '--arch': ['amd64', 'arm64', '386', 'arm', 'any'],
+  '--type': ['ed25519', 'ecdsa', 'rsa'],
   '--format': ['raw', 'tar.gz', 'tar.zst', 'tar', 'zip'],
   '--require': [...proofNames, 'none'],
 }

@@ -55,6 +55,8 @@ const environment = [
   ['XDG_CACHE_HOME', 'where the cache of downloads is, in gupper (default: ~/.cache)'],
   ['XDG_STATE_HOME', 'where what must be remembered is, in gupper (default: ~/.local/state)'],
   ['GUPPER_TOKEN_FILE', 'the token file, where --token-file is not given'],
+  ['GUPPER_KEYS', 'the directories of your private keys, where --keys is not given'],
+  ['GUPPER_PASSPHRASE', 'what opens them, where --passphrase-file is not given'],
   ['HTTP_PROXY, HTTPS_PROXY, NO_PROXY', 'the proxies for downloads, and what is reached without them'],
   ['NODE_EXTRA_CA_CERTS', 'a file of further certificate authorities to trust'],
   ['NO_COLOR', 'no colours, when it is set and not empty'],

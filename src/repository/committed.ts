@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { GupperError, errnoOf, explain } from '../errors.ts'
 import { parseMetadata } from '../trust/tuf/metadata.ts'
 import type { Envelope, Kinds, Meta, Root, Snapshot, Targets, Timestamp } from '../trust/tuf/model.ts'
@@ -57,6 +58,10 @@ export async function readCommitted(layout: Layout): Promise<Committed> {
 export async function readRoot(layout: Layout): Promise<Envelope<Root>> {
   let version = 0
   while (await exists(metadataPath(layout, 'root', version + 1))) version++
+  if (version === 0 && (await exists(join(layout.pending, metadataName('root', 1)))))
+    throw new GupperError('config', `the first root of ${layout.root} still lacks signatures`, {
+      hint: `have the holders of the other root keys sign: gupper trust sign ${layout.root} --keys DIR`,
+    })
   if (version === 0)
     throw new GupperError('config', `${layout.root} is no signed repository: it has no root metadata`, {
       hint: `make it one: gupper trust init ${layout.root} --keys DIR`,
@@ -64,7 +69,8 @@ export async function readRoot(layout: Layout): Promise<Envelope<Root>> {
   return readRootVersion(layout, version)
 }
 
-async function readRootVersion(layout: Layout, version: number): Promise<Envelope<Root>> {
+/** Reads one version of root, which its own keys must have signed. @throws GupperError `untrusted` (77) */
+export async function readRootVersion(layout: Layout, version: number): Promise<Envelope<Root>> {
   const name = metadataName('root', version)
   const root = parseMetadata('root', await readPart(metadataPath(layout, 'root', version), name), name)
   demandVersion(root.signed.version, version, name)

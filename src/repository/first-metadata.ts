@@ -1,10 +1,11 @@
 import { createPublicKey } from 'node:crypto'
 import { readFile, rename } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { GupperError, explaining } from '../errors.ts'
 import { syncDirectory } from '../store/durable.ts'
 import { parseMetadata } from '../trust/tuf/metadata.ts'
 import type { Root, Signed, Snapshot, Targets, Timestamp } from '../trust/tuf/model.ts'
+import { dropAnchor } from './anchor.ts'
 import { commit, writePart } from './commit.ts'
 import { describe, specVersion, writeEnvelope } from './envelope.ts'
 import { identityOf, type Keyring } from './keyring.ts'
@@ -46,7 +47,7 @@ export async function writeFirst(
     writeEnvelope(signWith({ signed, signatures: [] }, { role: roles[type], keys }, keyring))
 
   const root: Root = { ...head('root'), consistent_snapshot: true, keys, roles }
-  await placeRoot(layout, sign('root', root), root)
+  await dropAnchor(dirname(own.root.path), await placeRoot(layout, sign('root', root), root))
   const targets: Targets = { ...head('targets'), targets: {} }
   const targetsBytes = sign('targets', targets)
   const snapshot: Snapshot = { ...head('snapshot'), meta: { 'targets.json': describe(1, targetsBytes) } }
@@ -62,12 +63,12 @@ export async function writeFirst(
 }
 
 /** Places the first root. One of a run that was cut off stays if it has the same keys: somebody may have copied it. */
-async function placeRoot(layout: Layout, bytes: Buffer, wanted: Root): Promise<void> {
+async function placeRoot(layout: Layout, bytes: Buffer, wanted: Root): Promise<Buffer> {
   const path = metadataPath(layout, 'root', 1)
   const there = await readFile(path).catch(() => undefined)
   if (there !== undefined) {
     const { roles } = parseMetadata('root', there, path).signed
-    if (JSON.stringify(roles) === JSON.stringify(wanted.roles)) return
+    if (JSON.stringify(roles) === JSON.stringify(wanted.roles)) return there
     throw new GupperError('conflict', `${path} has other keys than these`, {
       hint: 'give the directory of its keys, or choose another repository',
     })
@@ -78,4 +79,5 @@ async function placeRoot(layout: Layout, bytes: Buffer, wanted: Root): Promise<v
     await rename(next, path)
     await syncDirectory(layout.metadata)
   })
+  return bytes
 }

@@ -1,5 +1,6 @@
 import { silent, type Observer } from '../package/observer.ts'
 import { withLock } from '../store/lock.ts'
+import { demandAnchored } from './anchor.ts'
 import { readCommitted, readRoot } from './committed.ts'
 import { Draft } from './draft.ts'
 import { recover } from './journal.ts'
@@ -34,17 +35,19 @@ export async function holdRepository<T>(
   work: (draft: Draft) => Promise<T>,
 ): Promise<T> {
   const layout = layoutOf(repository)
-  const { observer = silent, wait = 60_000, signal } = options
+  const { observer = silent, wait = 60_000, keyring = noKeys, signal } = options
   // Before the lock makes a directory there.
   await readRoot(layout)
   return withLock(layout.lock, { what: layout.root, wait, signal, observer }, async () => {
     await settlePending(layout)
     await finishTurn(layout)
+    const committed = await readCommitted(layout)
+    await demandAnchored(layout, committed.root, keyring)
     const draft = new Draft({
       layout,
-      committed: await readCommitted(layout),
+      committed,
       pending: await readPending(layout),
-      keyring: options.keyring ?? noKeys,
+      keyring,
       lives: options.lives ?? defaultLives,
       now: options.now ?? new Date(),
       observer,

@@ -47,7 +47,10 @@ async function openTerminal(): Promise<{ terminal: ReadStream; say: (text: strin
 const [interrupt, end, erase, eraseLine] = ['\u0003', '\u0004', '\u007f', '\u0015']
 
 /** Gives the lines that are typed, also those that were typed ahead. */
-async function* readTyped(terminal: ReadStream, signal: AbortSignal | undefined): AsyncGenerator<string, undefined> {
+async function* readTyped(
+  terminal: ReadStream,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string, undefined> {
   let typed: string[] = []
   const stop = (): void => void terminal.destroy(signal?.reason as Error)
   signal?.addEventListener('abort', stop, { once: true })

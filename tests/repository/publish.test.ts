@@ -1,4 +1,4 @@
-import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { GupperError } from '../../src/errors.ts'
@@ -6,6 +6,10 @@ import { digestOf } from '../../src/package/digest.ts'
 import { from } from '../../src/package/flow.ts'
 import { toFailure, type Item, type PackageRecord } from '../../src/package/record.ts'
 import { mostInOneFile } from '../../src/repository/bins.ts'
+import { readRoot } from '../../src/repository/committed.ts'
+import { writeEnvelope } from '../../src/repository/envelope.ts'
+import { layoutOf } from '../../src/repository/layout.ts'
+import { signWith } from '../../src/repository/sign.ts'
 import { noKeys, readKeyring } from '../../src/repository/keyring.ts'
 import { publish } from '../../src/repository/publish.ts'
 import { yank } from '../../src/repository/yank.ts'
@@ -166,6 +170,33 @@ describe('publishing into a signed repository', () => {
     await writeFile(file, text)
     await rm(path.join(world.repo, 'metadata/2.snapshot.json'))
     await expect(publishFiles(world, [next])).rejects.toMatchObject({ exit: 77 })
+  })
+
+  it('does not sign under a root that somebody has put in the place of its own', async () => {
+    const world = await makeWorld()
+    const evil = await makeWorld()
+    const own = await readRoot(layoutOf(world.repo))
+    const forged = await readRoot(layoutOf(evil.repo))
+    // The very keys of targets and of the online machine beside those of another, under another's root.
+    Object.assign(forged.signed.keys, own.signed.keys)
+    for (const role of ['targets', 'snapshot', 'timestamp'] as const)
+      forged.signed.roles[role].keyids = [
+        ...own.signed.roles[role].keyids,
+        ...forged.signed.roles[role].keyids,
+      ]
+    const authority = { role: forged.signed.roles.root, keys: forged.signed.keys }
+    const root = signWith({ signed: forged.signed, signatures: [] }, authority, evil.keyring)
+    await cp(path.join(evil.repo, 'metadata'), path.join(world.repo, 'metadata'), { recursive: true })
+    await writeFile(path.join(world.repo, 'metadata/1.root.json'), writeEnvelope(root))
+    const file = await writePackage(world.dir, one)
+    await expect(publishFiles(world, [file])).rejects.toMatchObject({
+      code: 'untrusted',
+      message: expect.stringContaining(path.join(world.keys, 'root.json')) as string,
+    })
+    expect(await filesIn(path.join(world.repo, 'targets'))).toEqual([])
+    // The test itself: it is only the copy beside the keys that tells.
+    await rm(path.join(world.keys, 'root.json'))
+    expect(publicationOf((await publishFiles(world, [file]))[0]).changed).toBe(true)
   })
 
   it(
