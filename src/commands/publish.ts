@@ -33,6 +33,9 @@ class PublishCommand extends KeyFlags(GupperCommand) {
   })
 
   files = Option.Rest({ name: 'FILE' })
+  role = Option.String('--role', {
+    description: 'NAME: the role that signs, such as your team (chosen by name and key when not given)',
+  })
   to = Option.String('--to', { description: 'REPO: the directory of the repository' })
   channel = Option.String('--channel', { description: 'CHANNEL: who gets it, such as beta' })
   notes = Option.String('--notes', { description: 'TEXT|@FILE: what to tell people of it' })
@@ -52,7 +55,13 @@ class PublishCommand extends KeyFlags(GupperCommand) {
     const release = await this.#release()
     const items = files.length === 0 ? this.records() : readPackages(files, context.cwd)
     const keyring = await this.readKeys()
-    const options = { ...this.repositoryOptions(), to: path.resolve(context.cwd, to), keyring, release }
+    const options = {
+      ...this.repositoryOptions(),
+      to: path.resolve(context.cwd, to),
+      keyring,
+      release,
+      role: this.role,
+    }
     await this.write(publish(items, options))
   }
 

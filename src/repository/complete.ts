@@ -28,7 +28,8 @@ export async function gather(draft: Draft): Promise<Gathered> {
   const all = new Map(edited)
   for (const role of draft.pending.keys()) {
     const envelope = draft.waiting(role)
-    if (envelope !== undefined && !all.has(role)) all.set(role, envelope)
+    // What was delegated may have been taken back meanwhile.
+    if (envelope !== undefined && !all.has(role) && (await draft.knows(role))) all.set(role, envelope)
   }
   const complete = await selectComplete(draft, all)
   const apart = complete.has('targets') || !canCommit(draft) ? undefined : await setApart(draft, all)

@@ -56,6 +56,17 @@ export class Draft {
     this.pending = new Map([...pending].filter(([role, { signed }]) => signed.version > this.versionOf(role)))
   }
 
+  /** The same with other parts; what was edited stays behind. */
+  with(parts: Partial<DraftParts>): Draft {
+    const { layout, committed, pending, keyring, lives, now, observer, replaced } = this
+    return new Draft({ layout, committed, pending, keyring, lives, now, observer, replaced, ...parts })
+  }
+
+  /** Whether a role speaks for targets, as things stand in this draft. */
+  async knows(role: string): Promise<boolean> {
+    return (await this.roles()).includes(role)
+  }
+
   /** The roles that were changed, as they are to be. */
   get edited(): ReadonlyMap<string, Targets> {
     return this.#edited

@@ -4,18 +4,27 @@ import { dirname, join } from 'node:path'
 import { GupperError, explaining } from '../errors.ts'
 import { syncDirectory } from '../store/durable.ts'
 import { parseMetadata } from '../trust/tuf/metadata.ts'
-import type { Root, Signed, Snapshot, Targets, Timestamp } from '../trust/tuf/model.ts'
+import type { Envelope, Root, Signed, Snapshot, Targets, Timestamp } from '../trust/tuf/model.ts'
 import { dropAnchor } from './anchor.ts'
 import { commit, writePart } from './commit.ts'
 import { describe, specVersion, writeEnvelope } from './envelope.ts'
+import { demandReachable, type NamedKey } from './key-change.ts'
 import { identityOf, type Keyring } from './keyring.ts'
 import { metadataPath, type Layout } from './layout.ts'
 import { expiresAfter, type Lives } from './lives.ts'
 import { keyNames, type KeyName, type Own } from './own-keys.ts'
-import { signWith } from './sign.ts'
+import { readPending, writePending } from './pending.ts'
+import { contextOfRoot } from './pending-context.ts'
+import { lackOf, signWith } from './sign.ts'
+
+/** Who signs the root of a new repository besides its own key. */
+export interface RootOptions {
+  keys?: readonly NamedKey[] | undefined
+  threshold?: number | undefined
+}
 
 /**
- * Writes the first metadata of a repository, timestamp.json last.
+ * Writes the first metadata of a repository, timestamp.json last; a root that takes other signatures too waits for them.
  * @throws GupperError `conflict` (65) over a root with other keys, `cannot-write` or `no-space` (73)
  */
 export async function writeFirst(
@@ -23,10 +32,11 @@ export async function writeFirst(
   own: Record<KeyName, Own>,
   lives: Lives,
   now: Date,
+  { keys: others = [], threshold = 1 }: RootOptions = {},
 ): Promise<void> {
   const role = (name: KeyName) => ({ keyids: [own[name].id], threshold: 1 })
   const roles = {
-    root: role('root'),
+    root: { keyids: [own.root.id, ...others.map(({ id }) => id)], threshold },
     targets: role('targets'),
     snapshot: role('online'),
     timestamp: role('online'),
@@ -36,7 +46,9 @@ export async function writeFirst(
     places: [],
     troubles: [],
   }
-  const keys = Object.fromEntries(keyNames.map((name) => [own[name].id, own[name].key]))
+  const all = [...keyNames.map((name) => own[name]), ...others]
+  const keys = Object.fromEntries(all.map(({ id, key }) => [id, key]))
+  demandReachable('root', { role: roles.root, keys })
   const head = <K extends keyof typeof roles>(type: K) => ({
     _type: type,
     spec_version: specVersion,
@@ -47,7 +59,10 @@ export async function writeFirst(
     writeEnvelope(signWith({ signed, signatures: [] }, { role: roles[type], keys }, keyring))
 
   const root: Root = { ...head('root'), consistent_snapshot: true, keys, roles }
-  await dropAnchor(dirname(own.root.path), await placeRoot(layout, sign('root', root), root))
+  const envelope = signWith({ signed: root, signatures: [] }, { role: roles.root, keys }, keyring)
+  const waits = lackOf(envelope, { role: roles.root, keys }) > 0
+  if (waits) await leaveRoot(layout, envelope)
+  else await dropAnchor(dirname(own.root.path), await placeRoot(layout, writeEnvelope(envelope), root))
   const targets: Targets = { ...head('targets'), targets: {} }
   const targetsBytes = sign('targets', targets)
   const snapshot: Snapshot = { ...head('snapshot'), meta: { 'targets.json': describe(1, targetsBytes) } }
@@ -60,6 +75,13 @@ export async function writeFirst(
     ],
     timestamp: sign('timestamp', timestamp),
   })
+}
+
+/** Leaves the first root for the holders of its other keys to sign; one of a run that was cut off stays. */
+async function leaveRoot(layout: Layout, root: Envelope<Root>): Promise<void> {
+  const there = (await readPending(layout)).get('root')?.signed as Root | undefined
+  if (JSON.stringify(there?.roles) === JSON.stringify(root.signed.roles)) return
+  await writePending(layout, new Map([['root', { ...root, gupper: contextOfRoot(root, undefined) }]]))
 }
 
 /** Places the first root. One of a run that was cut off stays if it has the same keys: somebody may have copied it. */

@@ -5,7 +5,7 @@ import { silent } from '../package/observer.ts'
 import { makeDirectory } from '../store/durable.ts'
 import { withLock } from '../store/lock.ts'
 import { makeDirectories } from './commit.ts'
-import { writeFirst } from './first-metadata.ts'
+import { writeFirst, type RootOptions } from './first-metadata.ts'
 import type { RepositoryOptions } from './hold.ts'
 import { layoutOf, metadataPath, type Layout } from './layout.ts'
 import { defaultLives } from './lives.ts'
@@ -15,6 +15,8 @@ import { keyNames, openKeys, ownKeys, type OwnOptions } from './own-keys.ts'
 export interface InitOptions extends Omit<RepositoryOptions, 'keyring'>, OwnOptions {
   /** The directory of the keys; made when missing. With a passphrase those that are made are encrypted. */
   keys: string
+  /** Whose keys sign the root too, and how many must. */
+  others?: RootOptions | undefined
 }
 
 /** What was made. */
@@ -42,7 +44,7 @@ export async function initRepository(repository: string, options: InitOptions): 
     await refuseExisting(layout)
     const keys = await ownKeys(keysDirectory, options)
     await makeDirectories(layout)
-    await writeFirst(layout, keys, lives, now)
+    await writeFirst(layout, keys, lives, now, options.others)
     return {
       repository: layout.root,
       root: metadataPath(layout, 'root', 1),

@@ -63,7 +63,14 @@ export async function openKeys(directory: string, root: string): Promise<void> {
   })
 }
 
-async function ownKey(path: string, { type = 'ed25519', passphrase, observer }: OwnOptions): Promise<Own> {
+/**
+ * Gives the key of a file; it is made when it is missing.
+ * @throws GupperError `config` (78) where it cannot be used, `cannot-write` or `no-space` (73)
+ */
+export async function ownKey(
+  path: string,
+  { type = 'ed25519', passphrase, observer }: OwnOptions,
+): Promise<Own> {
   const there = async (): Promise<boolean> =>
     lstat(path).then(
       () => true,

@@ -23,7 +23,7 @@ export async function withContext(draft: Draft, wanted: Pending): Promise<Pendin
       role === 'root'
         ? contextOfRoot(envelope as Envelope<Root>, previousOf(draft, envelope as Envelope<Root>))
         : await contextOf(draft, role, wanted.get('root') as Envelope<Root> | undefined)
-    next.set(role, { ...envelope, gupper: context } as typeof envelope)
+    next.set(role, { ...envelope, gupper: context })
   }
   return next
 }

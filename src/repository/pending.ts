@@ -38,7 +38,7 @@ export async function readPending({
     if (metadataName(role, envelope.signed.version) !== name)
       throw new GupperError('untrusted', `${path} is version ${envelope.signed.version} of something else`)
     const { gupper: _context, ...rest } = envelope
-    found.set(role, rest as typeof envelope)
+    found.set(role, rest)
   }
   return found
 }

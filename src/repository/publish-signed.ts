@@ -6,13 +6,13 @@ import type { PackageRecord } from '../package/record.ts'
 import { formatTime } from '../package/time.ts'
 import { canonicalize } from '../trust/tuf/canonical.ts'
 import { spreadMany } from './bins.ts'
+import { chooseRole } from './choose-role.ts'
 import { conclude, type Outcome, type Placement } from './conclude.ts'
 import type { Draft } from './draft.ts'
 import { targetPath } from './layout.ts'
 import { isYanked, settlePlain } from './plain.ts'
 import { customOf, recordOf, released, type Release } from './release.ts'
 import { renewDue, warnOfExpiry } from './renew.ts'
-import { countKeys, missingKey } from './sign.ts'
 import type { Staged } from './stage.ts'
 
 // Everything else that fails is about the repository, and ends it for all of them.
@@ -28,6 +28,7 @@ export interface Refusal {
  * Puts packages into a signed repository: all of them, in one commit, or none.
  * @param draft the repository, which nobody else works on
  * @param staged the packages' bytes, see {@link stage}
+ * @param role the role that shall vouch for them; chosen by name and key when not given
  * @returns the records as they are published now, each with `publication`; or what cannot be published
  * @throws GupperError `config` (78) when a key is missing, and what {@link conclude} throws
  */
@@ -35,13 +36,14 @@ export async function publishSigned(
   draft: Draft,
   staged: readonly Staged[],
   release: Release,
+  role?: string,
 ): Promise<{ records: PackageRecord[] } | { refused: Refusal[] }> {
   const refused: Refusal[] = []
   const placements: Placement[] = []
   const added = new Set<string>()
   for (const one of staged) {
     try {
-      if (await add(draft, one, release)) added.add(one.record.file)
+      if (await add(draft, one, release, role)) added.add(one.record.file)
       if (await lacksBytes(draft, one)) placements.push({ ...one, file: one.record.file })
     } catch (error) {
       if (!(error instanceof GupperError) || !aboutRecord.includes(error.code)) throw error
@@ -60,7 +62,12 @@ export async function publishSigned(
   return { records: await Promise.all(staged.map((one) => describe(draft, one, added, outcome))) }
 }
 
-async function add(draft: Draft, { record, hash, size }: Staged, release: Release): Promise<boolean> {
+async function add(
+  draft: Draft,
+  { record, hash, size }: Staged,
+  release: Release,
+  role?: string,
+): Promise<boolean> {
   const { file } = record
   const there = await draft.find(file)
   if (there !== undefined) {
@@ -83,8 +90,7 @@ async function add(draft: Draft, { record, hash, size }: Staged, release: Releas
       hint: 'use whole numbers only',
     })
   }
-  const role = await chooseRole(draft, file)
-  const targets = await draft.edit(role)
+  const targets = await draft.edit(await chooseRole(draft, file, role))
   targets.targets[file] = { length: size, hashes: { sha256: hash }, custom }
   return true
 }
@@ -99,15 +105,6 @@ async function refuseOther({ layout }: Draft, file: string, hash: string): Promi
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw explain(error, `cannot read ${path}`, true)
   }
-}
-
-/** The role that shall vouch for a new file: one that its name is delegated to, if its key is at hand, else targets. */
-async function chooseRole(draft: Draft, file: string): Promise<string> {
-  const [top = 'targets', ...delegated] = await draft.rolesFor(file)
-  const bins = (await draft.read('targets'))?.delegations?.succinct_roles !== undefined
-  for (const role of [...delegated, ...(bins ? [] : [top])])
-    if (countKeys(await draft.authorityOf(role), draft.keyring) > 0) return role
-  throw missingKey(top, await draft.authorityOf(top), draft.keyring)
 }
 
 // Where a run was cut off before the commit, or the file was lost.

@@ -19,6 +19,8 @@ export interface PublishOptions extends RepositoryOptions {
   /** REPO; a directory without metadata gets the packages unsigned, unless keys are given. */
   to: string
   release?: Release | undefined
+  /** The role that shall vouch for the packages; chosen by name and key when not given. */
+  role?: string | undefined
 }
 
 /**
@@ -55,7 +57,9 @@ async function* publishAll(records: readonly PackageRecord[], options: PublishOp
     let done: readonly PackageRecord[] = []
     if (failures.length === 0) {
       const result = signed
-        ? await holdRepository(layout.root, options, (draft) => publishSigned(draft, staged, release))
+        ? await holdRepository(layout.root, options, (draft) =>
+            publishSigned(draft, staged, release, options.role),
+          )
         : await publishUnsigned(layout.root, staged, release, now)
       if ('records' in result) done = result.records
       else failures = result.refused.map(({ record, error }) => toFailure('publish', error, record))

@@ -1,7 +1,6 @@
 import { conclude, type Outcome } from './conclude.ts'
 import { holdRepository, type RepositoryOptions } from './hold.ts'
 import { canCommit } from './commit.ts'
-import { Draft } from './draft.ts'
 import { renewDue, warnOfExpiry } from './renew.ts'
 import { renewRoot } from './root-change.ts'
 import { tryTurn, turn } from './root-turn.ts'
@@ -18,7 +17,7 @@ export async function refresh(repository: string, options: RepositoryOptions): P
     const root = await renewRoot(draft)
     const turned = root && (await tryTurn(draft, root, { refresh: canCommit(turn(draft, root)) }))
     if (turned !== undefined) return turned
-    const next = root ? new Draft({ ...draft, pending: new Map([...draft.pending, ['root', root]]) }) : draft
+    const next = root ? draft.with({ pending: new Map([...draft.pending, ['root', root]]) }) : draft
     await renewDue(next)
     await warnOfExpiry(next)
     return conclude(next, { refresh: true })

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Envelope, Root, Targets, TopRole } from '../trust/tuf/model.ts'
-import { Draft } from './draft.ts'
+import type { Draft } from './draft.ts'
 import { specVersion } from './envelope.ts'
 import { holdRepository, type RepositoryOptions } from './hold.ts'
 import { changeKeys, usedKeys, type KeyChange } from './key-change.ts'
@@ -68,7 +68,7 @@ export async function changeRoot(
       draft.observer.warn('this adds to a change of root that waits: all of it is to be signed anew')
     const base = isSame && waited !== undefined ? waited : { signed, signatures: [] }
     const next = signRoot(base, root, keyring)
-    const outcome = await tryTurn(new Draft({ ...draft, keyring }), next, { keep: true })
+    const outcome = await tryTurn(draft.with({ keyring }), next, { keep: true })
     const result = { ...described, version: signed.version, changed: !isSame }
     if (outcome === undefined)
       return { ...result, pending: true, missing: lackOfRoot(next, root), retired: [] }
@@ -124,6 +124,7 @@ function nextRoot({ committed, lives, now }: Draft, { signed }: Envelope<Root>):
   }
 }
 
-function withKey({ keys, ...rest }: Keyring, own: SigningKey): Keyring {
+/** A keyring with one key more. */
+export function withKey({ keys, ...rest }: Keyring, own: SigningKey): Keyring {
   return { ...rest, keys: new Map([...keys, [identityOf(createPublicKey(own.half)), own]]) }
 }

@@ -2,7 +2,7 @@ import type { Envelope, Root, Targets } from '../trust/tuf/model.ts'
 import { canCommit, demandOnline } from './commit.ts'
 import { gather } from './complete.ts'
 import { conclude, type Outcome } from './conclude.ts'
-import { Draft } from './draft.ts'
+import type { Draft } from './draft.ts'
 import { writeEnvelope } from './envelope.ts'
 import { readPending, writePending } from './pending.ts'
 import { rootAuthority, withContext } from './pending-context.ts'
@@ -24,8 +24,7 @@ export function turn(draft: Draft, next: Envelope<Root>): Draft {
   const stale = [committed.timestamp, committed.snapshot].some(
     (envelope) => lackOf(envelope, { role: roles[envelope.signed._type], keys }) > 0,
   )
-  return new Draft({
-    ...draft,
+  return draft.with({
     pending,
     committed: { ...committed, root: next, previous: committed.root, stale },
     replaced: committed.root.signed,
