@@ -57,7 +57,8 @@ export function parseRollout(text: string, start: Date, flag = '--rollout'): Rol
   }
   let last: { after: number; percent: number } | undefined
   const waves = text.split(',').map((word) => {
-    const [, percentage = '', time = ''] = /^\s*(\d{1,3}(?:\.\d{1,6})?)%@(.+)$/.exec(word) ?? []
+    // Whole numbers only: what is signed is canonical JSON, which knows no fractions.
+    const [, percentage = '', time = ''] = /^\s*(\d{1,3})%@(.+)$/.exec(word) ?? []
     const percent = Number(percentage)
     if (percentage === '' || percent > 100) throw complaint(text, flag)
     const after = parseDuration(time, flag)
