@@ -33,7 +33,7 @@ export function define(command: VerbClass): Definition {
   const [definition] = cli.definitions()
   const path = command.paths?.[0] ?? []
   const flags = (definition?.options ?? []).map(({ definition, description = '' }) => {
-    const value = /^([A-Z][A-Z|…-]*): /.exec(description)
+    const value = /^([A-Z][A-Za-z|…=@.-]*): /.exec(description)
     return {
       names: definition.replace(/ #\d.*$/, '').split(','),
       value: definition.includes('#') ? (value?.[1] ?? 'VALUE') : undefined,
