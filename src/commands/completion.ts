@@ -77,6 +77,6 @@ const few: Readonly<Record<string, readonly string[]>> = {
 function valuesOf(names: readonly string[], value: string): Values {
   const words = names.map((name) => few[name]).find((list) => list !== undefined)
   if (words !== undefined) return words
-  if (/\bDIR\b/.test(value)) return 'directory'
-  return /\b(FILE|PATH)\b/.test(value) ? 'path' : 'any'
+  if (/\b(DIR|REPO)\b/.test(value)) return 'directory'
+  return /\b(FILE|PATH|SOURCE|json|pem)\b/.test(value) ? 'path' : 'any'
 }
