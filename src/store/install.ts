@@ -71,7 +71,9 @@ async function installOne(record: PackageRecord, options: InstallOptions): Promi
       })
     if (parseVersion(record.version) !== record.version)
       throw new GupperError('bad-record', `${JSON.stringify(record.version)} is not a semantic version`)
-    demand(record, options.require)
+    // Proofs are of some bytes: without the digest nothing says of which.
+    const { file, digest, proofs = [] } = record
+    demand({ file, proofs: digest === undefined ? [] : proofs }, options.require)
     checkPlatform(record)
     const { cwd } = options
     const fetched = { ...record, path: resolve(cwd, path) }

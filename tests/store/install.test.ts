@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { execFileSync } from 'node:child_process'
 import {
   appendFile,
@@ -231,8 +232,9 @@ describe('a tree', () => {
     expect(await changes(record)).toMatchObject({ code: 'wrong-size', exit: 65 })
     const text = join(dir, 'text-1.0.0-any-any.tar.gz')
     await writeFile(text, 'this is no archive')
-    const { digest: _, size: __, ...rest } = record
-    const bad = { ...rest, file: 'text-1.0.0-any-any.tar.gz', path: text }
+    const { size: _, ...rest } = record
+    const digest = `sha256:${createHash('sha256').update('this is no archive').digest('hex')}`
+    const bad = { ...rest, digest, file: 'text-1.0.0-any-any.tar.gz', path: text }
     const error = await changes(bad)
     expect(error).toMatchObject({
       code: 'bad-archive',
