@@ -60,6 +60,9 @@ child.on('close', (status) => {
 const others = [
   ['listening'],
   ['repository', 'root'],
+  ['role', 'version'],
+  ['keyid', 'public'],
+  ['leftover'],
   ['digest', 'path'],
   ['size', 'path', 'used'],
   ['exit', 'meaning'],

@@ -15,7 +15,14 @@ export type VerbClass = (new () => GupperCommand) & typeof GupperCommand
 /** All verbs, in the order of a pipeline. */
 export const verbs: readonly Verb[] = [
   { name: 'pack', load: () => import('./pack.ts') },
-  { name: 'trust', below: ['init', 'refresh'], load: () => import('./trust.ts') },
+  {
+    name: 'trust',
+    below: [
+      ...['init', 'refresh', 'status', 'key', 'sign', 'rotate'],
+      ...['add-key', 'remove-key', 'threshold', 'delegate'],
+    ],
+    load: () => import('./trust.ts'),
+  },
   { name: 'publish', load: () => import('./publish.ts') },
   { name: 'yank', load: () => import('./yank.ts') },
   { name: 'serve', load: () => import('./serve.ts') },

@@ -2,6 +2,8 @@ import path from 'node:path'
 import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
 import { initRepository } from '../repository/init.ts'
+import { parseCount } from '../package/duration.ts'
+import { readPublicFile } from '../repository/public-key.ts'
 import { keyTypes, type KeyType } from '../repository/key-file.ts'
 import { GupperCommand } from './command.ts'
 import { KeyFlags } from './key-flags.ts'
@@ -26,6 +28,10 @@ class TrustInitCommand extends KeyFlags(GupperCommand) {
   })
 
   repo = Option.String({ name: 'REPO', required: false })
+  key = Option.Array('--key', {
+    description: 'PUBLIC: the public half of another root key, see trust key; may be given again',
+  })
+  threshold = Option.String('--threshold', '1', { description: 'N: how many root keys must sign the root' })
   type = Option.String('--type', 'ed25519', { description: 'TYPE: of new keys: ed25519, ecdsa or rsa' })
 
   protected override columns = {
@@ -46,6 +52,12 @@ class TrustInitCommand extends KeyFlags(GupperCommand) {
       ...this.repositoryOptions(),
       keys,
       type,
+      others: {
+        keys: await Promise.all(
+          (this.key ?? []).map((file) => readPublicFile(path.resolve(context.cwd, file))),
+        ),
+        threshold: parseCount(this.threshold, '--threshold'),
+      },
       passphrase: await this.readPassphrase(true),
     })
     await this.writeOne(made)
@@ -54,6 +66,9 @@ class TrustInitCommand extends KeyFlags(GupperCommand) {
       const [root, targets, online] = made.keys.map((key) => key.path)
       for (const line of [
         `made ${made.repository}; next:`,
+        ...(made.pending === undefined
+          ? []
+          : [`  have the others sign the root: gupper trust sign ${made.pending} --keys DIR`]),
         `  give ${made.root} to your clients, best inside of your program: it is what they trust`,
         `  publish: gupper publish --to ${repo} --keys ${keys} FILE…`,
         `  take ${root} and ${targets} offline, with a copy at another place; nobody can replace a lost root key`,

@@ -25,6 +25,7 @@ export interface RootOptions {
 
 /**
  * Writes the first metadata of a repository, timestamp.json last; a root that takes other signatures too waits for them.
+ * @returns whether it does
  * @throws GupperError `conflict` (65) over a root with other keys, `cannot-write` or `no-space` (73)
  */
 export async function writeFirst(
@@ -33,7 +34,7 @@ export async function writeFirst(
   lives: Lives,
   now: Date,
   { keys: others = [], threshold = 1 }: RootOptions = {},
-): Promise<void> {
+): Promise<boolean> {
   const role = (name: KeyName) => ({ keyids: [own[name].id], threshold: 1 })
   const roles = {
     root: { keyids: [own.root.id, ...others.map(({ id }) => id)], threshold },
@@ -75,6 +76,7 @@ export async function writeFirst(
     ],
     timestamp: sign('timestamp', timestamp),
   })
+  return waits
 }
 
 /** Leaves the first root for the holders of its other keys to sign; one of a run that was cut off stays. */

@@ -1,5 +1,5 @@
 import { chmod, readdir } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
 import { silent } from '../package/observer.ts'
 import { makeDirectory } from '../store/durable.ts'
@@ -7,7 +7,7 @@ import { withLock } from '../store/lock.ts'
 import { makeDirectories } from './commit.ts'
 import { writeFirst, type RootOptions } from './first-metadata.ts'
 import type { RepositoryOptions } from './hold.ts'
-import { layoutOf, metadataPath, type Layout } from './layout.ts'
+import { layoutOf, metadataName, metadataPath, type Layout } from './layout.ts'
 import { defaultLives } from './lives.ts'
 import { keyNames, openKeys, ownKeys, type OwnOptions } from './own-keys.ts'
 
@@ -24,6 +24,8 @@ export interface Initialized {
   repository: string
   /** The file that clients get by a way they trust. */
   root: string
+  /** The first root, where it waits for the signatures of others. */
+  pending?: string
   keys: { role: string; keyid: string; path: string; made: boolean }[]
 }
 
@@ -44,10 +46,11 @@ export async function initRepository(repository: string, options: InitOptions): 
     await refuseExisting(layout)
     const keys = await ownKeys(keysDirectory, options)
     await makeDirectories(layout)
-    await writeFirst(layout, keys, lives, now, options.others)
+    const waits = await writeFirst(layout, keys, lives, now, options.others)
     return {
       repository: layout.root,
       root: metadataPath(layout, 'root', 1),
+      ...(waits && { pending: join(layout.pending, metadataName('root', 1)) }),
       keys: keyNames.map((role) => {
         const { id, path, made } = keys[role]
         return { role, keyid: id, path, made }

@@ -1,0 +1,100 @@
+import path from 'node:path'
+import { Command, Option } from 'clipanion'
+import { GupperError } from '../errors.ts'
+import { describeChange } from '../repository/describe-change.ts'
+import { shortId } from '../repository/key-change.ts'
+import type { Keyring } from '../repository/keyring.ts'
+import { findPlaces, lackOfWaiting, readPendingFile, type Waiting } from '../repository/pending-file.ts'
+import { readWaiting } from '../repository/pending-read.ts'
+import {
+  agreementOf,
+  hasSignedBefore,
+  lacksOwn,
+  signFiles,
+  signRepository,
+} from '../repository/pending-sign.ts'
+import { askYes } from '../terminal/yes.ts'
+import { GupperCommand } from './command.ts'
+import { KeyFlags } from './key-flags.ts'
+
+class TrustSignCommand extends KeyFlags(GupperCommand) {
+  static override paths = [['trust', 'sign']]
+  static override rest = 'REPO|FILE'
+  static override usage = Command.Usage({
+    category: 'For publishers',
+    description: 'add your signature to a change that waits for it, after reading what it changes',
+    details:
+      'Says in plain words what would change, asks, and signs with the keys at hand. A FILE of REPO/.gupper/pending can be ' +
+      'carried to where the key is, and is signed there alone; REPO FILE… brings its signatures home. A REPO commits what ' +
+      'is complete, if the online key is at hand where it takes that; else gupper trust refresh does. Without keys it only ' +
+      'tells. What was changed after somebody signed it is refused.',
+    examples: [
+      ['On the machine with the key', 'gupper trust sign /media/stick/2.root.json --keys ~/bob'],
+      ['Back at the repository', 'gupper trust sign ./repo /media/stick/2.root.json'],
+    ],
+  })
+
+  words = Option.Rest({ name: 'REPO|FILE' })
+  yes = Option.Boolean('-y,--yes', false, { description: 'sign without being asked' })
+
+  protected override columns = {
+    ROLE: ({ role }: Record<string, unknown>): string => String(role),
+    VERSION: ({ version }: Record<string, unknown>): string => String(version),
+    SIGNED: ({ signed }: Record<string, unknown>): string => (signed as string[]).map(shortId).join(', '),
+    STATE: ({ committed, missing }: Record<string, unknown>): string =>
+      committed === true ? 'done' : missing === 0 ? 'complete' : `${String(missing)} missing`,
+  }
+
+  async run(): Promise<undefined> {
+    const { cwd } = this.context
+    if (this.words.length === 0)
+      throw new GupperError('usage', 'what is to be signed?', {
+        hint: 'gupper trust sign REPO|FILE --keys DIR',
+      })
+    const { repository, files } = await findPlaces(this.words.map((word) => path.resolve(cwd, word)))
+    const keyring = await this.readKeys()
+    const waiting =
+      repository === undefined
+        ? await Promise.all(files.map(readPendingFile))
+        : await readWaiting(repository, files)
+    if (waiting.length === 0) this.observer.warn('nothing waits for signatures')
+    for (const one of waiting) this.#show(one, keyring, repository === undefined)
+    if (waiting.some((one) => lacksOwn(one, keyring))) await this.#ask()
+    const agreed = agreementOf(waiting)
+    const options = { ...this.repositoryOptions(), keyring }
+    const results =
+      repository === undefined
+        ? await signFiles(files, agreed, keyring)
+        : await signRepository(repository, files, agreed, options)
+    for (const result of results) await this.writeOne(result)
+    const ready = results.filter(({ missing, committed }) => missing === 0 && !committed)
+    if (ready.length > 0 && !this.quiet) this.#say(repository === undefined ? complete : online)
+  }
+
+  async #ask(): Promise<void> {
+    if (this.yes) return
+    if (!(await askYes('sign this?', this.context.signal)))
+      throw new GupperError('no', 'nothing was signed', { hint: 'ask whoever made the change' })
+  }
+
+  #say(line: string): void {
+    this.context.stderr.write(`${line}\n`)
+  }
+
+  // Whoever signs has to read it, also where only warnings are told.
+  #show(one: Waiting, keyring: Keyring, alone: boolean): void {
+    const { role, envelope, before } = one
+    this.#say(`version ${envelope.signed.version} of ${role}:`)
+    for (const line of describeChange(envelope, before)) this.#say(`  ${line}`)
+    const by = envelope.signatures.map(({ keyid }) => shortId(keyid))
+    const missing = lackOfWaiting(one)
+    this.#say(`  signed by ${by.length > 0 ? by.join(', ') : 'nobody'} so far; ${missing} more must sign`)
+    if (alone && before !== undefined && keyring.places.length > 0 && !hasSignedBefore(one, keyring))
+      this.#say('  compared with what the file says to replace, which none of your keys has signed')
+  }
+}
+
+const complete = 'complete: bring it back with: gupper trust sign REPO FILE'
+const online = 'complete; it is made by whoever has the online key: gupper trust refresh REPO --keys DIR'
+
+export const commands = [TrustSignCommand]

@@ -1,0 +1,48 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { GupperError } from '../errors.ts'
+
+/**
+ * Asks a question on the terminal; standard input stays free.
+ * @returns whether the answer was yes, in full or its first letter
+ * @throws GupperError `usage` (64) without a terminal
+ */
+export async function askYes(question: string, signal?: AbortSignal): Promise<boolean> {
+  const { ReadStream } = await import('node:tty')
+  let fd: number
+  try {
+    fd = openSync('/dev/tty', 'r+')
+  } catch (cause) {
+    throw new GupperError('usage', 'there is no terminal to ask on', {
+      cause,
+      hint: 'to agree without being asked: --yes',
+    })
+  }
+  let terminal: InstanceType<typeof ReadStream>
+  try {
+    terminal = new ReadStream(fd)
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+  try {
+    writeSync(fd, `${question} [yes/no] `)
+    return /^y(es)?$/i.test((await readLine(terminal, signal)).trim())
+  } finally {
+    terminal.destroy()
+  }
+}
+
+function readLine(terminal: NodeJS.ReadableStream, signal: AbortSignal | undefined): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  let typed = ''
+  const stop = (): void => reject(signal?.reason as Error)
+  signal?.addEventListener('abort', stop, { once: true })
+  terminal.setEncoding('utf8')
+  terminal.on('error', reject)
+  terminal.on('end', () => resolve(typed))
+  terminal.on('data', (text: string | Buffer) => {
+    typed += String(text)
+    if (typed.includes('\n')) resolve(typed)
+  })
+  return promise.finally(() => signal?.removeEventListener('abort', stop))
+}
