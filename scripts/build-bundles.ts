@@ -125,6 +125,7 @@ const seldom: Record<string, readonly string[]> = {
     'createPublicKey',
     'generateKeyPairSync',
     'randomBytes',
+    'scrypt',
     'sign',
     'timingSafeEqual',
     'verify',

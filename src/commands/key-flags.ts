@@ -44,7 +44,14 @@ export function KeyFlags<B extends Base>(Base: B) {
      * on the machine could read.
      * @param twice whether keys are made with it
      */
-    protected async readPassphrase(twice = false): Promise<string | undefined> {
+    protected readPassphrase(twice = false): Promise<string | undefined> {
+      // Nobody is asked twice for the same.
+      return (this.#phrase ??= this.#readPassphrase(twice))
+    }
+
+    #phrase: Promise<string | undefined> | undefined
+
+    async #readPassphrase(twice: boolean): Promise<string | undefined> {
       const { cwd, env, signal } = this.context
       if (this.passphraseFile !== undefined) {
         if (this.passphrase)

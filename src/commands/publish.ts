@@ -3,6 +3,8 @@ import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
 import { parseRollout } from '../package/rollout.ts'
 import { parseVersion } from '../package/version.ts'
+import { warnOfReaders } from '../repository/keyring.ts'
+import { readMinisignSecret, type MinisignSecret } from '../repository/minisign-key.ts'
 import { publish, readNotes, readPackages } from '../repository/publish.ts'
 import type { Release } from '../repository/release.ts'
 import { GupperCommand } from './command.ts'
@@ -18,7 +20,9 @@ class PublishCommand extends KeyFlags(GupperCommand) {
       'Takes the packages of the records on standard input, or FILEs that are named like packages. Their bytes are hashed ' +
       'while they are copied; everything appears at once. The same bytes again change nothing; other bytes under a name ' +
       'that is taken are refused, for ever. Where a role takes more signatures than your keys can give, all is prepared ' +
-      'and waits for gupper trust sign, or for the online key. A directory without metadata gets the packages unsigned.',
+      'and waits for gupper trust sign, or for the online key. A directory without metadata gets the packages unsigned.\n' +
+      'With --minisign each package also gets a signature that minisign -V reads, beside it, with .minisig behind the ' +
+      'name. The same passphrase opens the keys and the secret key, where they are encrypted.',
     examples: [
       [
         'From the build to the clients',
@@ -27,6 +31,10 @@ class PublishCommand extends KeyFlags(GupperCommand) {
       [
         'To a tenth of them each hour, with a word for people',
         'gupper publish --to ./repo --keys ~/keys --rollout 10%/h --notes @CHANGES app-1.2.3-*',
+      ],
+      [
+        'Signed by minisign too, for clients that want both: --require 2of:tuf,minisign',
+        'gupper publish --to ./repo --keys ~/keys --minisign ~/.minisign/minisign.key app-1.2.3-*',
       ],
       ['What nobody should wait for', 'gupper publish --to ./repo --keys ~/keys --critical app-1.2.4-*'],
     ],
@@ -37,6 +45,9 @@ class PublishCommand extends KeyFlags(GupperCommand) {
     description: 'NAME: the role that signs, such as your team (chosen by name and key when not given)',
   })
   to = Option.String('--to', { description: 'REPO: the directory of the repository' })
+  minisign = Option.String('--minisign', {
+    description: 'FILE: a secret key of minisign -G that also signs each package',
+  })
   channel = Option.String('--channel', { description: 'CHANNEL: who gets it, such as beta' })
   notes = Option.String('--notes', { description: 'TEXT|@FILE: what to tell people of it' })
   critical = Option.Boolean('--critical', false, { description: 'nobody waits for it, whatever the rollout' })
@@ -61,8 +72,17 @@ class PublishCommand extends KeyFlags(GupperCommand) {
       keyring,
       release,
       role: this.role,
+      minisign: await this.#secret(),
     }
     await this.write(publish(items, options))
+  }
+
+  async #secret(): Promise<MinisignSecret | undefined> {
+    if (this.minisign === undefined) return undefined
+    if (this.minisign === '') throw new GupperError('usage', '--minisign is empty')
+    const file = path.resolve(this.context.cwd, this.minisign)
+    await warnOfReaders(file, this.observer)
+    return readMinisignSecret(file, () => this.readPassphrase())
   }
 
   async #release(): Promise<Release> {

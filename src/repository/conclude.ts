@@ -41,6 +41,8 @@ export interface ConcludeOptions {
   placements?: readonly Placement[]
   /** Sign a new timestamp also when nothing is new. */
   refresh?: boolean
+  /** What else must be there before the world is told; run again it changes nothing. */
+  before?: (() => Promise<void>) | undefined
   /** How a change is written: {@link commit}, or with a root, {@link commitTurn}. */
   write?: (layout: Layout, change: Change) => Promise<void>
 }
@@ -54,13 +56,13 @@ const none: Envelopes = new Map()
  */
 export async function conclude(
   draft: Draft,
-  { placements = [], refresh = false, write = commit }: ConcludeOptions = {},
+  { placements = [], refresh = false, before, write = commit }: ConcludeOptions = {},
 ): Promise<Outcome> {
   if (refresh) demandOnline(draft)
   const { edited, all, complete, later } = await gather(draft)
   const ready = canCommit(draft) ? complete : none
   const change = ready.size > 0 || refresh ? await prepare(draft, ready) : undefined
-  await carryOut(draft, { all, edited, ready, change, placements, later, write })
+  await carryOut(draft, { all, edited, ready, change, placements, later, before, write })
   return describeOutcome(draft, all, ready, complete)
 }
 
@@ -71,6 +73,7 @@ interface Work {
   change: Change | undefined
   placements: readonly Placement[]
   later: Envelope<Targets> | undefined
+  before: ConcludeOptions['before']
   write: NonNullable<ConcludeOptions['write']>
 }
 
@@ -81,7 +84,10 @@ async function carryOut(draft: Draft, work: Work): Promise<void> {
   const targets = new Map<string, string>()
   for (const { file, hash } of placements) targets.set(file, hash)
   for (const [file, target] of touched) targets.set(file, target.hashes.sha256 ?? '')
-  if (change === undefined && edited.size === 0 && placements.length === 0) return
+  if (change === undefined && edited.size === 0 && placements.length === 0) {
+    await work.before?.()
+    return
+  }
   const journaled = targets.size > 0 || (change?.files.length ?? 0) > 0
   try {
     if (journaled)
@@ -90,6 +96,7 @@ async function carryOut(draft: Draft, work: Work): Promise<void> {
         metadata: (change?.files ?? []).map(({ role, version }) => ({ role, version })),
       })
     await place(draft, placements)
+    await work.before?.()
     if (change !== undefined) await work.write(layout, change)
     await keepWaiting(draft, work)
     for (const [file, target] of touched) await settlePlain(layout, file, target, draft.observer)

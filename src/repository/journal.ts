@@ -4,7 +4,7 @@ import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
 import { isSafeName } from '../package/filename.ts'
 import { writeDurably } from '../store/durable.ts'
 import type { Draft } from './draft.ts'
-import { metadataName, metadataPath, targetPath, type Layout } from './layout.ts'
+import { metadataName, metadataPath, signaturePath, targetPath, type Layout } from './layout.ts'
 import { settlePlain } from './plain.ts'
 import { openStaging } from './stage.ts'
 
@@ -48,7 +48,10 @@ export async function recover(draft: Draft): Promise<void> {
     const known = [committed, (await draft.find(file))?.target].some(
       (target) => target?.hashes.sha256 === hash,
     )
-    if (!known) await discard(targetPath(layout, hash, file))
+    if (!known) {
+      await discard(targetPath(layout, hash, file))
+      await discard(signaturePath(targetPath(layout, hash, file)))
+    }
     if (committed !== undefined) await settlePlain(layout, file, committed, draft.observer)
   }
   await openStaging(layout.staging)

@@ -52,3 +52,11 @@ export function metadataPath({ metadata }: Layout, role: string, version: number
 export function targetPath({ targets }: Layout, hash: string, file: string): string {
   return join(targets, `${hash}.${file}`)
 }
+
+/** Where the signature of a file by minisign is: beside it. */
+export function signaturePath(path: string): string {
+  return `${path}${signatureEnding}`
+}
+
+/** What the name of such a signature ends in. */
+export const signatureEnding = '.minisig'

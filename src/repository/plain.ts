@@ -8,7 +8,7 @@ import type { Target } from '../trust/tuf/model.ts'
 import { copyHashed } from '../store/copy.ts'
 import { makeDirectory } from '../store/durable.ts'
 import { temporaryName } from '../store/pack-leftovers.ts'
-import { targetPath, type Layout } from './layout.ts'
+import { signaturePath, targetPath, type Layout } from './layout.ts'
 
 /** The mode of a package: everybody may read it, and what is a program may be run where it lies. */
 export function modeOf(file: string): number {
@@ -17,7 +17,7 @@ export function modeOf(file: string): number {
 
 /**
  * Makes REPO/FILE, which clients without trust are offered, what a target says: the same bytes, or nothing when it is
- * yanked.
+ * yanked. Its signature, where there is one, comes before it and goes after it.
  * @returns whether anything had to be done
  * @throws GupperError `cannot-write` (73)
  */
@@ -33,8 +33,10 @@ export async function settlePlain(
     const there = await look(path)
     if (isYanked(target)) {
       if (there !== undefined) await rm(path, { force: true })
+      await settleSignature(layout, signaturePath(from), signaturePath(path), false)
       return there !== undefined
     }
+    await settleSignature(layout, signaturePath(from), signaturePath(path), true)
     const bytes = await lstat(from)
     if (there?.ino === bytes.ino && there.dev === bytes.dev) return false
     if (there?.isFile() === true && there.size === bytes.size) {
@@ -42,19 +44,35 @@ export async function settlePlain(
     }
     if (there !== undefined)
       observer.warn(`${path} did not have the bytes that were published, and is replaced`)
-    await makeDirectory(layout.staging)
-    const temporary = join(layout.staging, temporaryName())
-    try {
-      await link(from, temporary).catch((error: unknown) => {
-        if (!noLinks.includes(errnoOf(error) ?? '')) throw error
-        return copyHashed(from, temporary, { mode: modeOf(file) })
-      })
-      await rename(temporary, path)
-    } finally {
-      await rm(temporary, { force: true })
-    }
+    await putSame(layout, from, path, modeOf(file))
     return true
   })
+}
+
+async function putSame(layout: Layout, from: string, path: string, mode: number): Promise<void> {
+  await makeDirectory(layout.staging)
+  const temporary = join(layout.staging, temporaryName())
+  try {
+    await link(from, temporary).catch((error: unknown) => {
+      if (!noLinks.includes(errnoOf(error) ?? '')) throw error
+      return copyHashed(from, temporary, { mode })
+    })
+    await rename(temporary, path)
+  } finally {
+    await rm(temporary, { force: true })
+  }
+}
+
+// What somebody put beside the plain file, and not beside the target, is not ours.
+async function settleSignature(layout: Layout, from: string, path: string, offered: boolean): Promise<void> {
+  const wanted = await look(from)
+  if (wanted?.isFile() !== true) return
+  const there = await look(path)
+  const same =
+    (there?.ino === wanted.ino && there.dev === wanted.dev) ||
+    (there?.isFile() === true && (await hashFile(path)).digest === (await hashFile(from)).digest)
+  if (offered && !same) await putSame(layout, from, path, 0o644)
+  if (!offered && same) await rm(path, { force: true })
 }
 
 // File systems without hard links, and files that have as many as they may have.

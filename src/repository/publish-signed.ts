@@ -9,7 +9,8 @@ import { spreadMany } from './bins.ts'
 import { chooseRole } from './choose-role.ts'
 import { conclude, type Outcome, type Placement } from './conclude.ts'
 import type { Draft } from './draft.ts'
-import { targetPath } from './layout.ts'
+import { signaturePath, targetPath } from './layout.ts'
+import { writeSignature, type PackageSignature } from './package-signature.ts'
 import { isYanked, settlePlain } from './plain.ts'
 import { customOf, recordOf, released, type Release } from './release.ts'
 import { renewDue, warnOfExpiry } from './renew.ts'
@@ -29,6 +30,7 @@ export interface Refusal {
  * @param draft the repository, which nobody else works on
  * @param staged the packages' bytes, see {@link stage}
  * @param role the role that shall vouch for them; chosen by name and key when not given
+ * @param signatures of minisign, which are there before the world is told of the packages
  * @returns the records as they are published now, each with `publication`; or what cannot be published
  * @throws GupperError `config` (78) when a key is missing, and what {@link conclude} throws
  */
@@ -37,6 +39,7 @@ export async function publishSigned(
   staged: readonly Staged[],
   release: Release,
   role?: string,
+  signatures: ReadonlyMap<Staged, PackageSignature> = new Map(),
 ): Promise<{ records: PackageRecord[] } | { refused: Refusal[] }> {
   const refused: Refusal[] = []
   const placements: Placement[] = []
@@ -57,7 +60,8 @@ export async function publishSigned(
     await warnOfExpiry(draft)
     warnOfStacking(draft)
   }
-  const outcome = await conclude(draft, { placements })
+  const before = (): Promise<void> => writeSignatures(draft, signatures)
+  const outcome = await conclude(draft, { placements, before })
   await heal(draft, staged, added)
   return { records: await Promise.all(staged.map((one) => describe(draft, one, added, outcome))) }
 }
@@ -105,6 +109,19 @@ async function refuseOther({ layout }: Draft, file: string, hash: string): Promi
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw explain(error, `cannot read ${path}`, true)
   }
+}
+
+async function writeSignatures(
+  { layout, observer }: Draft,
+  signatures: ReadonlyMap<Staged, PackageSignature>,
+): Promise<void> {
+  for (const [{ record, hash }, signature] of signatures)
+    await writeSignature(
+      signaturePath(targetPath(layout, hash, record.file)),
+      signature,
+      layout.staging,
+      observer,
+    )
 }
 
 // Where a run was cut off before the commit, or the file was lost.

@@ -1,10 +1,13 @@
-import { chmod, link, lstat } from 'node:fs/promises'
+import { chmod, link, lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
 import { hashFile } from '../package/digest.ts'
+import { silent, type Observer } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
 import { formatTime } from '../package/time.ts'
 import { makeDirectory, syncDirectory } from '../store/durable.ts'
+import { signaturePath } from './layout.ts'
+import { writeSignature, type PackageSignature } from './package-signature.ts'
 import type { Refusal } from './publish-signed.ts'
 import { released, type Release } from './release.ts'
 import type { Staged } from './stage.ts'
@@ -12,6 +15,7 @@ import type { Staged } from './stage.ts'
 /**
  * Puts packages into a plain directory, each whole or not at all; when one of them cannot be, none is.
  * @param directory absolute; the staged bytes are on its volume
+ * @param signatures of minisign, each of which is there before its package; nobody else may be writing any
  * @returns the records with `publication`, or what cannot be published
  * @throws GupperError `cannot-write` or `no-space` (73)
  */
@@ -20,6 +24,8 @@ export async function publishUnsigned(
   staged: readonly Staged[],
   release: Release,
   now: Date,
+  signatures: ReadonlyMap<Staged, PackageSignature> = new Map(),
+  observer: Observer = silent,
 ): Promise<{ records: PackageRecord[] } | { refused: Refusal[] }> {
   const refused: Refusal[] = []
   const known = new Map<string, string>()
@@ -40,7 +46,18 @@ export async function publishUnsigned(
   if (refused.length > 0) return { refused }
   const records: PackageRecord[] = []
   for (const { one, record, there } of work) {
-    const changed = !there && (await enter(one, join(directory, record.file)))
+    const path = join(directory, record.file)
+    const signature = signatures.get(one)
+    const signed =
+      signature !== undefined &&
+      (await writeSignature(signaturePath(path), signature, directory, there ? observer : silent))
+    let changed = false
+    try {
+      changed = !there && (await enter(one, path))
+    } catch (error) {
+      if (signed) await rm(signaturePath(path), { force: true })
+      throw error
+    }
     records.push({
       ...record,
       size: one.size,

@@ -8,10 +8,13 @@ import { silent } from '../package/observer.ts'
 import { isFailure, toFailure, type Failure, type Item, type PackageRecord } from '../package/record.ts'
 import { isSigned } from './committed.ts'
 import { holdRepository, type RepositoryOptions } from './hold.ts'
-import { layoutOf } from './layout.ts'
+import { layoutOf, type Layout } from './layout.ts'
+import type { MinisignSecret } from './minisign-key.ts'
+import { signPackages } from './package-signature.ts'
 import { publishSigned } from './publish-signed.ts'
 import { openDirectory, publishUnsigned } from './publish-unsigned.ts'
 import type { Release } from './release.ts'
+import { withLock } from '../store/lock.ts'
 import { openStaging, stage, unstage, type Staged } from './stage.ts'
 
 /** Where to publish, with which keys, and what to say of it. */
@@ -21,6 +24,8 @@ export interface PublishOptions extends RepositoryOptions {
   release?: Release | undefined
   /** The role that shall vouch for the packages; chosen by name and key when not given. */
   role?: string | undefined
+  /** Signs each package too, for those who have nothing but minisign. */
+  minisign?: MinisignSecret | undefined
 }
 
 /**
@@ -45,7 +50,7 @@ export async function* publish(items: Items, options: PublishOptions): AsyncGene
 
 async function* publishAll(records: readonly PackageRecord[], options: PublishOptions): AsyncGenerator<Item> {
   const layout = layoutOf(options.to)
-  const { observer = silent, signal, release = {}, now = new Date() } = options
+  const { observer = silent, signal, release = {}, now = new Date(), minisign } = options
   const signed = await isSigned(layout)
   checkKeys(layout.root, signed, options)
   if (!signed) await openDirectory(layout.root)
@@ -56,12 +61,15 @@ async function* publishAll(records: readonly PackageRecord[], options: PublishOp
     let failures: Failure[] = await stageAll(records, staging, staged, signal)
     let done: readonly PackageRecord[] = []
     if (failures.length === 0) {
+      const signatures = minisign && (await signPackages(staged, minisign, { now, signal }))
       const result = signed
         ? await holdRepository(layout.root, options, (draft) =>
-            publishSigned(draft, staged, release, options.role),
+            publishSigned(draft, staged, release, options.role, signatures),
           )
-        : await publishUnsigned(layout.root, staged, release, now)
-      if ('records' in result) done = result.records
+        : await holdDirectory(layout, options, () =>
+            publishUnsigned(layout.root, staged, release, now, signatures, observer),
+          )
+      if ('records' in result) done = result.records.map((record) => tellOfKey(record, minisign))
       else failures = result.refused.map(({ record, error }) => toFailure('publish', error, record))
     }
     if (failures.length > 0 && records.length > 1)
@@ -80,6 +88,19 @@ function checkKeys(root: string, signed: boolean, { keyring }: PublishOptions): 
     throw new GupperError('config', `${root} is no signed repository, but keys are given`, {
       hint: `make it one: gupper trust init ${root} --keys DIR; or publish unsigned, without --keys and GUPPER_KEYS`,
     })
+}
+
+// Without signatures nobody needs to wait: a name is given to bytes once, by whoever comes first.
+async function holdDirectory<T>(layout: Layout, options: PublishOptions, work: () => Promise<T>): Promise<T> {
+  const { minisign, wait = 60_000, signal, observer } = options
+  return minisign === undefined
+    ? work()
+    : withLock(layout.lock, { what: layout.root, wait, signal, observer }, work)
+}
+
+function tellOfKey(record: PackageRecord, minisign: MinisignSecret | undefined): PackageRecord {
+  if (minisign === undefined) return record
+  return { ...record, publication: { ...(record.publication as object), minisign: minisign.id } }
 }
 
 async function stageAll(

@@ -64,7 +64,8 @@ export class SignedFiles {
       const stamp = stampOf(stat)
       const known = this.#entries.get(file)
       if (known?.stamp === stamp) return known
-      const digest = folder === 'targets' ? `sha256:${hex ?? ''}` : await hash(path, stat)
+      const named = folder === 'targets' && !isSignature(name)
+      const digest = named ? `sha256:${hex ?? ''}` : await hash(path, stat)
       if (digest !== undefined) return this.#remember(file, stat, digest)
       // Replaced in the very moment: the next look meets the new one.
     }
@@ -89,9 +90,12 @@ async function hash(path: string, stat: BigIntStats): Promise<string | undefined
   return hashed?.digest
 }
 
+// It carries the digest of what it signs, and may be made anew with another key.
+const isSignature = (name: string): boolean => name.endsWith('.minisig')
+
 // What carries a version or a digest in its name never changes.
 function manner(file: string): Pick<Entry, 'cache' | 'type'> {
-  if (file.startsWith('targets/')) return { cache: forever }
+  if (file.startsWith('targets/')) return isSignature(file) ? {} : { cache: forever }
   return { cache: /^metadata\/\d+\./.test(file) ? forever : 'no-cache', type: 'application/json' }
 }
 
