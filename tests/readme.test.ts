@@ -30,15 +30,20 @@ async function readSession(): Promise<{ command: string; output: string }[]> {
 
 // What differs from run to run: the port, the place, the platform, times and the widths that follow from them.
 function plain(text: string, port: number): string {
-  return text
-    .replaceAll(`:${port}`, ':8080')
-    .replaceAll(path.join(work, 'ann'), '/home/ann')
-    .replace(/"(os|arch)":"\w+"/g, '"$1":"-"')
-    .replace(/\b(linux|darwin)([-/])(amd64|arm64)\b/g, 'linux$2amd64')
-    .replace(/os=\w+&arch=\w+/g, 'os=-&arch=-')
-    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
-    .replace(/ +/g, ' ')
-    .replace(/ $/gm, '')
+  return (
+    text
+      .replaceAll(`:${port}`, ':8080')
+      .replaceAll(path.join(work, 'ann'), '/home/ann')
+      .replace(/"(os|arch)":"\w+"/g, '"$1":"-"')
+      .replace(/\b(linux|darwin)([-/])(amd64|arm64)\b/g, 'linux$2amd64')
+      .replace(/os=\w+&arch=\w+/g, 'os=-&arch=-')
+      .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+      .replace(/\d{4}-\d\d-\d\d \(\d+ days\)/g, 'DAY')
+      // Ids of keys, which are made anew each time.
+      .replace(/\b[0-9a-f]{8}\b/g, 'KEY')
+      .replace(/ +/g, ' ')
+      .replace(/ $/gm, '')
+  )
 }
 
 async function freePort(): Promise<number> {
