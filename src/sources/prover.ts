@@ -3,14 +3,18 @@ import type { TufProver } from '../trust/tuf/prover.ts'
 import { findTarget, type Vouched } from '../trust/tuf/walk.ts'
 import type { Session, Trust } from './trust.ts'
 
+// How long what was refreshed is believed, in ms: records may come for weeks, and what was taken back since must not pass.
+const freshFor = 60_000
+
 /**
  * Says what a signed repository vouches for, file by file.
  * @param trust the root of trust
  * @param addresses where the repository lies: mirrors of one another; none: each record's own source, and for what has
  *   none what is trusted on this machine already
+ * @param reuse ms after which the metadata is brought up to date again
  */
-export function createProver(trust: Trust, addresses: readonly string[]): TufProver {
-  const sessions = new Map<string, Session>()
+export function createProver(trust: Trust, addresses: readonly string[], reuse = freshFor): TufProver {
+  const sessions = new Map<string, { session: Session; opened: number }>()
   const find = async (session: Session, file: string): Promise<Vouched | undefined> => {
     try {
       return await findTarget(session.trusted, file)
@@ -22,8 +26,8 @@ export function createProver(trust: Trust, addresses: readonly string[]): TufPro
     async find({ file, source, watched }) {
       const mirrors = addresses.length > 0 ? addresses : source === undefined ? [] : [source]
       const key = mirrors.join('\n')
-      const session = sessions.get(key)
-      if (session !== undefined) {
+      const { session, opened = 0 } = sessions.get(key) ?? {}
+      if (session !== undefined && performance.now() - opened < reuse) {
         try {
           const found = await find(session, file)
           // A stream that does not end brings what was not there when this session began.
@@ -33,9 +37,9 @@ export function createProver(trust: Trust, addresses: readonly string[]): TufPro
           if (!(error instanceof GupperError) || session.transport === undefined) throw error
         }
       }
-      return trust.withMirrors(mirrors, async (opened) => {
-        sessions.set(key, opened)
-        return find(opened, file)
+      return trust.withMirrors(mirrors, async (session) => {
+        sessions.set(key, { session, opened: performance.now() })
+        return find(session, file)
       })
     },
     close: () => {

@@ -1,6 +1,8 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
+import { createProver } from '../../src/sources/prover.ts'
+import { openTrust } from '../../src/sources/trust.ts'
 import { inDays } from '../trust/conformance/metadata.ts'
 import { expectListed, expectRecovery, expectRefused, it, lieAbout } from './hostile.ts'
 
@@ -101,5 +103,25 @@ describe('indefinite freeze', () => {
     const verify = ['verify', '--trust', machine.root, app]
     expect(await machine.run(verify)).toMatchObject({ status: 0, records: [{ proofs: [{ by: 'tuf' }] }] })
     expectRefused(await machine.run(verify, { day: 11 }), 77, /timestamp\.json expired at/)
+  })
+
+  it('of a step that never ends is noticed', async ({ repository, mirror, machine }) => {
+    const trust = await openTrust({ cwd: machine.home, env: {}, root: machine.root, home: machine.state })
+    // As `verify` in the pipe of a watch, which may run for weeks.
+    const prover = createProver(trust, [mirror.url], 0)
+    expect(await prover.find({ file: app, watched: true })).toMatchObject({ path: app })
+    const target = repository.targets.targets[app]
+    if (target) target.custom = { yanked: true }
+    repository.publish('targets', 'snapshot', 'timestamp')
+    expect(await prover.find({ file: app, watched: true })).toMatchObject({
+      target: { custom: { yanked: true } },
+    })
+    repository.timestamp.expires = inDays(-1)
+    repository.publish('timestamp')
+    await expect(prover.find({ file: app, watched: true })).rejects.toMatchObject({
+      code: 'expired',
+      exit: 77,
+    })
+    prover.close()
   })
 })

