@@ -84,7 +84,7 @@ export function RoleFlags<B extends Base>(Base: B) {
       if (changed.pending !== true) return
       if (changed.missing !== 0)
         say(
-          `prepared in ${repo}/.gupper/pending, but it takes ${changed.missing ?? 1} more signatures: gupper trust sign`,
+          `prepared in ${repo}/.gupper/pending; ${changed.missing ?? 1} more must sign it: gupper trust sign`,
         )
       else if (changed.awaits !== undefined)
         say(

@@ -60,7 +60,7 @@ export async function changeRole(
   const roles = role === 'online' ? online : topRoles.filter((name) => name === role)
   const changed =
     roles.length > 0
-      ? await changeRoot(repository, roles, options, prepare)
+      ? await changeRoot(repository, roles, options, prepare, making !== undefined)
       : await changeDelegated(repository, role, options, prepare)
   return { role, ...changed, ...(made !== undefined && { made }) }
 }

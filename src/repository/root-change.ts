@@ -38,6 +38,7 @@ export interface Prepared {
  * @param repository the directory, REPO
  * @param roles which ones
  * @param prepare gives the change for the version that the root gets
+ * @param must whether one of the old keys has to be at hand; else one of the new ones is enough to propose a change
  * @throws GupperError `usage` (64) where a threshold could not be reached, `config` (78) without a root key, and what
  * {@link holdRepository} throws
  */
@@ -46,11 +47,13 @@ export async function changeRoot(
   roles: readonly TopRole[],
   options: RepositoryOptions,
   prepare: (version: number) => Promise<Prepared>,
+  must = false,
 ): Promise<RootChanged> {
   return holdRepository(repository, options, async (draft) => {
     const { root } = draft.committed
     const authority = rootAuthority(root.signed)
-    if (countKeys(authority, draft.keyring) === 0) throw missingKey('root', authority, draft.keyring)
+    const able = countKeys(authority, draft.keyring) > 0
+    if (!able && must) throw missingKey('root', authority, draft.keyring)
     const waited = waitingRoot(draft)
     const signed = nextRoot(draft, waited ?? root)
     const { change, own } = await prepare(signed.version)
@@ -68,6 +71,7 @@ export async function changeRoot(
       draft.observer.warn('this adds to a change of root that waits: all of it is to be signed anew')
     const base = isSame && waited !== undefined ? waited : { signed, signatures: [] }
     const next = signRoot(base, root, keyring)
+    if (!able && next.signatures.length === 0) throw missingKey('root', authority, draft.keyring)
     const outcome = await tryTurn(draft.with({ keyring }), next, { keep: true })
     const result = { ...described, version: signed.version, changed: !isSame }
     if (outcome === undefined)

@@ -1,0 +1,195 @@
+#!/usr/bin/env bats
+# A ceremony for two people, as the README shows it: no directory ever holds the private root keys of both.
+
+load helpers
+setup() {
+  common_setup
+  unset GUPPER_KEYS GUPPER_PASSPHRASE
+}
+teardown() { common_teardown; }
+
+quietly() { gupper "$@" >>log 2>&1 || { cat log >&2; return 1; }; }
+ids() { gupper trust status repo | head -n 1 | field .keys; }
+
+# Ann has the repository, Bob and a safe have a root key each; two of the three must sign.
+make_ceremony() {
+  mkdir stick
+  quietly trust key ann/root.pem
+  quietly trust key bob/root.pem
+  quietly trust key safe/root.pem
+  quietly trust init repo --keys ann --key bob/root.pub --key safe/root.pub --threshold 2
+  cp repo/.gupper/pending/1.root.json stick/
+  quietly trust sign stick/1.root.json --keys bob --yes
+  quietly trust sign repo stick/1.root.json
+}
+
+@test "ceremony: two people, a key is lost, and the first root is enough for ever" {
+  make_package pkgs 1.0.0 >/dev/null
+  make_package pkgs 1.1.0 >/dev/null
+
+  # Ann and Bob, each on their own machine; Bob makes a third key for the safe.
+  run_gupper trust key ann/root.pem
+  run_gupper trust key bob/root.pem
+  run_gupper trust key safe/root.pem
+  # Ann, with the public halves of the others.
+  run_gupper trust init repo --keys ann --key bob/root.pub --key safe/root.pub --threshold 2
+  assert_stderr_has "gupper trust sign"
+  mkdir stick && cp repo/.gupper/pending/1.root.json stick/
+  # Bob, who reads what it says.
+  run_gupper trust sign stick/1.root.json --keys bob --yes
+  assert_stderr_has "root needs 2 of its 3 keys"
+  # Ann.
+  run_gupper trust sign repo stick/1.root.json
+  [ "$(field .committed <<<"$output")" = true ]
+  run_gupper publish --to repo --keys ann pkgs/app-1.0.0-*
+
+  cp repo/metadata/1.root.json client.json
+  run_gupper list repo --trust client.json
+  [ "$(field .version <<<"$output")" = 1.0.0 ]
+
+  # Ann loses her root key, and makes another; Bob and the safe sign.
+  rm ann/root.pem
+  run_gupper trust key ann/root-2.pem
+  run_gupper trust rotate root repo --replace ann/root.pub --key ann/root-2.pub --keys ann
+  cp repo/.gupper/pending/2.root.json stick/
+  run_gupper trust sign stick/2.root.json --keys bob --yes
+  run_gupper trust sign stick/2.root.json --keys safe --yes
+  assert_stderr_has "complete"
+  run_gupper trust sign repo stick/2.root.json
+
+  run_gupper publish --to repo --keys ann pkgs/app-1.1.0-*
+  run_gupper list repo --trust client.json
+  [ "$(field .version <<<"$output")" = 1.1.0 ]
+  [ -e repo/metadata/1.root.json ] && [ -e repo/metadata/2.root.json ]
+  # No directory ever held the private keys of both.
+  [ "$(grep -l 'PRIVATE KEY' bob/* safe/* stick/* repo -r | xargs)" = 'bob/root.pem safe/root.pem' ]
+}
+
+@test "ceremony: until the first root is signed there is nothing to trust, and everything says so" {
+  quietly trust key ann/root.pem
+  quietly trust key bob/root.pem
+  make_package pkgs 1.0.0 >/dev/null
+  quietly trust init repo --keys ann --key bob/root.pub --threshold 2
+  run_gupper 78 publish --to repo --keys ann pkgs/*
+  assert_stderr_has "still lacks signatures"
+  run_gupper 78 trust refresh repo --keys ann
+  run_gupper 1 trust status repo
+  [ "$(field .state <<<"$output")" = waits ]
+  [ "$(field .missing <<<"$output")" = 1 ]
+  run_gupper trust sign repo --keys ann --yes
+  [ "$(field .committed <<<"$output")" = false ]
+  run_gupper trust sign repo --keys bob --yes
+  [ "$(field .committed <<<"$output")" = true ]
+  run_gupper publish --to repo --keys ann pkgs/*
+  run_gupper trust status repo
+}
+
+@test "ceremony: a threshold that the keys cannot reach is refused, 64" {
+  quietly trust key bob/root.pem
+  run_gupper 64 trust init repo --keys ann --key bob/root.pub --threshold 3
+  assert_stderr_has "the role root would have 2 keys, but 3 must sign"
+  [ ! -e repo/metadata/timestamp.json ]
+}
+
+@test "ceremony: one signature alone changes nothing, twice the same adds nothing" {
+  make_ceremony
+  run_gupper trust threshold targets 1 repo --keys bob
+  [ "$(field .changed <<<"$output")" = false ]
+  quietly trust key new/targets.pem
+  run_gupper trust add-key targets repo --key new/targets.pub --threshold 2 --keys bob
+  [ "$(field .missing <<<"$output")" = 1 ]
+  cp -r repo/metadata before
+  run_gupper trust sign repo --keys bob --yes
+  [ "$(field .changed <<<"$output")" = false ]
+  [ "$(field .missing <<<"$output")" = 1 ]
+  diff -r before repo/metadata
+  run_gupper trust sign repo --keys safe --keys ann --keys new --yes
+  diff -r before repo/metadata >/dev/null && return 1
+  run_gupper trust status repo --keys ann --keys new
+  [ ! -e repo/.gupper/pending ]
+}
+
+@test "ceremony: what was changed after somebody signed it is refused, 77" {
+  make_ceremony
+  quietly trust key eve/root.pem
+  run_gupper trust rotate root repo --replace ann/root.pub --key eve/root.pub --keys bob
+  cp repo/.gupper/pending/2.root.json stick/
+  sed -i 's/"threshold":2/"threshold":1/' stick/2.root.json
+  cp stick/2.root.json before
+  run_gupper 77 trust sign stick/2.root.json --keys safe --yes
+  assert_stderr_has "was changed after"
+  cmp before stick/2.root.json
+  run_gupper 77 trust sign repo stick/2.root.json
+  cp stick/2.root.json repo/.gupper/pending/
+  run_gupper 77 trust sign repo --keys safe --yes
+  run_gupper 77 trust status repo
+  [ ! -e repo/metadata/2.root.json ]
+  printf '{' >repo/.gupper/pending/2.root.json
+  run_gupper 77 trust sign repo --keys safe --yes
+  assert_no_trace
+}
+
+@test "ceremony: a signature of a key that is not the role's does not count" {
+  make_ceremony
+  quietly trust key eve/root.pem
+  quietly trust key new/root.pem
+  run_gupper trust rotate root repo --replace ann/root.pub --key new/root.pub --keys bob
+  cp repo/.gupper/pending/2.root.json stick/
+  run_gupper 78 trust sign stick/2.root.json --keys eve --yes
+  assert_stderr_has "none of its keys"
+  # Put there by hand it is no more than noise.
+  node -e '
+    const fs = require("node:fs"), v = JSON.parse(fs.readFileSync("stick/2.root.json"))
+    v.signatures.push({ keyid: "e".repeat(64), sig: "00".repeat(64) })
+    fs.writeFileSync("stick/2.root.json", JSON.stringify(v))'
+  run_gupper trust sign repo stick/2.root.json
+  assert_stderr_has "does not count"
+  [ "$(field .missing <<<"$output")" = 1 ]
+  [ ! -e repo/metadata/2.root.json ]
+}
+
+@test "ceremony: of two changes the one that is signed first wins, and the other is told so, 65" {
+  make_ceremony
+  quietly trust key one/root.pem
+  quietly trust key two/root.pem
+  cp -r repo other
+  quietly trust rotate root repo --replace ann/root.pub --key one/root.pub --keys bob
+  cp repo/.gupper/pending/2.root.json stick/
+  gupper trust rotate root other --replace ann/root.pub --key two/root.pub --keys bob >/dev/null 2>&1
+  cp other/.gupper/pending/2.root.json late.json
+  run_gupper 65 trust sign repo late.json
+  assert_stderr_has "another change of root"
+  run_gupper trust sign repo --keys safe --yes
+  run_gupper 65 trust sign repo late.json
+  assert_stderr_has "another change came first"
+  run_gupper 65 trust sign repo stick/2.root.json --keys ann
+  [ "$(ls repo/metadata/*.root.json | wc -l)" = 2 ]
+}
+
+@test "ceremony: signing asks on the terminal, and no is no" {
+  need script
+  make_ceremony
+  quietly trust key new/root.pem
+  quietly trust rotate root repo --replace ann/root.pub --key new/root.pub --keys bob
+  cp repo/.gupper/pending/2.root.json stick/
+  cp stick/2.root.json before
+  printf 'no\n' | script -qec 'gupper trust sign stick/2.root.json --keys safe; echo $? >status' shown >/dev/null
+  [ "$(cat status)" = 1 ]
+  grep -q 'sign this?' shown
+  cmp before stick/2.root.json
+  printf 'yes\n' | script -qec 'gupper trust sign stick/2.root.json --keys safe; echo $? >status' shown >/dev/null
+  [ "$(cat status)" = 0 ]
+  grep -q 'root loses the key' shown
+  run_gupper trust sign repo stick/2.root.json
+  [ "$(field .committed <<<"$output")" = true ]
+}
+
+@test "ceremony: without a terminal, and without --yes, nothing is signed, 64" {
+  need setsid
+  make_ceremony
+  quietly trust key new/root.pem
+  quietly trust rotate root repo --replace ann/root.pub --key new/root.pub --keys bob
+  run -64 --separate-stderr setsid -w gupper trust sign repo --keys safe
+  assert_stderr_has "--yes"
+  [ ! -e repo/metadata/2.root.json ]
+}
