@@ -35,7 +35,7 @@ async function isCurrent(trusted: Trusted): Promise<boolean> {
     if (snapshot?.signed.version !== timestamp.signed.meta['snapshot.json'].version) return false
     refuseOlder('snapshot.json', snapshot.signed.version, trusted.marks.snapshot)
     demandFresh(snapshot.signed, 'snapshot.json', options.now)
-    const served = await options.remote.readMetadata('timestamp.json', limits.timestamp)
+    const served = await asking
     if (served === undefined || !Buffer.from(served).equals(bytes)) return false
     Object.assign(trusted, { timestamp, snapshot })
     // They may have been lost, or a run was killed before it set them.
