@@ -1,9 +1,12 @@
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
+import { writeText } from '../package/ndjson.ts'
 import { describeChange } from '../repository/describe-change.ts'
 import { shortId } from '../repository/key-change.ts'
-import type { Keyring } from '../repository/keyring.ts'
+import { noKeys, type Keyring } from '../repository/keyring.ts'
+import { readOutsideSignature, type OutsideSignature } from '../repository/outside-signature.ts'
 import { findPlaces, lackOfWaiting, readPendingFile, type Waiting } from '../repository/pending-file.ts'
 import { readWaiting } from '../repository/pending-read.ts'
 import {
@@ -14,6 +17,7 @@ import {
   signRepository,
 } from '../repository/pending-sign.ts'
 import { askYes } from '../terminal/yes.ts'
+import { signedBytes } from '../trust/tuf/threshold.ts'
 import { GupperCommand } from './command.ts'
 import { KeyFlags } from './key-flags.ts'
 
@@ -27,15 +31,30 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
       'Says in plain words what would change, asks, and signs with the keys at hand. A FILE of REPO/.gupper/pending can be ' +
       'carried to where the key is, and is signed there alone; REPO FILE… brings its signatures home. A REPO commits what ' +
       'is complete, if the online key is at hand where it takes that; else gupper trust refresh does. Without keys it only ' +
-      'tells. What was changed after somebody signed it is refused.',
+      'tells. What was changed after somebody signed it is refused.\n' +
+      'For a key that cannot leave its smartcard or HSM, --bytes writes exactly what is to be signed, and --signature with ' +
+      '--key brings the signature that was made of it; it is held against the key first.',
     examples: [
       ['On the machine with the key', 'gupper trust sign /media/stick/2.root.json --keys ~/bob'],
       ['Back at the repository', 'gupper trust sign ./repo /media/stick/2.root.json'],
+      [
+        'By a key that only openssl or a card can use',
+        'gupper trust sign 2.root.json --bytes >bytes && openssl pkeyutl -sign -rawin -inkey key.pem -in bytes -out sig && ' +
+          'gupper trust sign 2.root.json --signature sig --key key.pub',
+      ],
     ],
   })
 
   words = Option.Rest({ name: 'REPO|FILE' })
   yes = Option.Boolean('-y,--yes', false, { description: 'sign without being asked' })
+
+  bytes = Option.Boolean('--bytes', false, {
+    description: 'write what is to be signed, to be signed elsewhere',
+  })
+  signature = Option.String('--signature', {
+    description: 'FILE: a signature of these bytes, made elsewhere (Ed25519, ECDSA in DER, RSA-PSS)',
+  })
+  key = Option.String('--key', { description: 'PUBLIC: the file of the public half of the key that made it' })
 
   protected override columns = {
     ROLE: ({ role }: Record<string, unknown>): string => String(role),
@@ -51,7 +70,13 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
       throw new GupperError('usage', 'what is to be signed?', {
         hint: 'gupper trust sign REPO|FILE --keys DIR',
       })
-    const { repository, files } = await findPlaces(this.words.map((word) => path.resolve(cwd, word)))
+    const places = this.words.map((word) => path.resolve(cwd, word))
+    const outside = await this.#readOutside()
+    if (this.bytes) {
+      await this.#writeBytes(places)
+      return
+    }
+    const { repository, files } = await findPlaces(places)
     const keyring = await this.readKeys()
     const waiting =
       repository === undefined
@@ -64,11 +89,44 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
     const options = { ...this.repositoryOptions(), keyring }
     const results =
       repository === undefined
-        ? await signFiles(files, agreed, keyring)
-        : await signRepository(repository, files, agreed, options)
+        ? await signFiles(files, agreed, keyring, outside)
+        : await signRepository(repository, files, agreed, options, outside)
     for (const result of results) await this.writeOne(result)
     const ready = results.filter(({ missing, committed }) => missing === 0 && !committed)
     if (ready.length > 0 && !this.quiet) this.#say(repository === undefined ? complete : online)
+  }
+
+  async #readOutside(): Promise<OutsideSignature | undefined> {
+    const { signature, key, bytes } = this
+    if ((signature === undefined) !== (key === undefined))
+      throw new GupperError('usage', '--signature and --key belong together', {
+        hint: 'give the signature, and the public half of the key that made it',
+      })
+    if (signature === undefined || key === undefined) return undefined
+    if (bytes) throw new GupperError('usage', '--bytes and --signature exclude each other')
+    const { cwd } = this.context
+    return readOutsideSignature(path.resolve(cwd, signature), path.resolve(cwd, key))
+  }
+
+  async #writeBytes([place = '', ...more]: readonly string[]): Promise<void> {
+    const isFile = more.length === 0 && (await stat(place).catch(() => undefined))?.isFile() === true
+    const { repository, files } = await findPlaces([place, ...more])
+    const waiting = isFile
+      ? [await readPendingFile(place)]
+      : repository === undefined
+        ? await Promise.all(files.map(readPendingFile))
+        : await readWaiting(repository, files)
+    const [one, ...others] = waiting
+    if (one === undefined || others.length > 0)
+      throw new GupperError(
+        'usage',
+        `${waiting.length} changes wait there for signatures, but bytes are of one`,
+        {
+          hint: 'name its file: gupper trust sign REPO/.gupper/pending/FILE --bytes',
+        },
+      )
+    this.#show(one, noKeys, true)
+    await writeText(this.context.stdout, signedBytes(one.envelope).toString('utf8'))
   }
 
   async #ask(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Draft } from './draft.ts'
 import type { RepositoryOptions } from './hold.ts'
 import { noKeys, type Keyring } from './keyring.ts'
 import type { Layout } from './layout.ts'
+import { addOutsideSignature, type OutsideSignature } from './outside-signature.ts'
 import { writePending, type Pending } from './pending.ts'
 import { collect, inRepository } from './pending-collect.ts'
 import { contextOfRoot } from './pending-context.ts'
@@ -60,6 +61,7 @@ function signAll(waiting: readonly Waiting[], keyring: Keyring, must = true): Ma
 /**
  * Signs files that were carried away from their repository, each in its place.
  * @param agreed what the signer has read; nothing else is signed
+ * @param outside a signature that was made elsewhere, to be added
  * @throws GupperError `config` (78) without a key that may sign, `conflict` (65) where a file was changed meanwhile,
  * `cannot-write` (73)
  */
@@ -67,13 +69,15 @@ export async function signFiles(
   paths: readonly string[],
   agreed: Agreed,
   keyring: Keyring,
+  outside?: OutsideSignature,
 ): Promise<(SignedResult & { file: string })[]> {
   const files = new Map<Waiting, string>()
   for (const path of paths) files.set(await readPendingFile(path), path)
   const waiting = [...files.keys()]
   demandAgreed(waiting, agreed)
   const results: (SignedResult & { file: string })[] = []
-  for (const [one, next] of signAll(waiting, keyring)) {
+  const own = signAll(waiting, keyring, outside === undefined)
+  for (const [one, next] of outside === undefined ? own : addOutsideSignature(own, outside)) {
     const file = files.get(one) ?? ''
     const changed = next.envelope.signatures.length > one.envelope.signatures.length
     if (changed) await writePendingFile(file, next)
@@ -102,6 +106,7 @@ function demandAgreed(waiting: readonly Waiting[], agreed: Agreed): void {
  * Adds signatures to what waits in a repository, those that files bring and those of the keys at hand, and commits all
  * that is complete.
  * @param agreed what the signer has read; nothing else is signed
+ * @param outside a signature that was made elsewhere, to be added
  * @throws GupperError `untrusted` (77) where something was changed after it was signed, `conflict` (65) where another
  * change came first, `config` (78) without a key that may sign, and what {@link holdRepository} throws
  */
@@ -110,15 +115,17 @@ export async function signRepository(
   files: readonly string[],
   agreed: Agreed,
   options: RepositoryOptions,
+  outside?: OutsideSignature,
 ): Promise<SignedResult[]> {
   return inRepository(repository, options, async (layout, draft) => {
     const { waiting, before, dropped } = await collect(layout, draft, files)
     const { keyring = noKeys } = options
     if (keyring.keys.size > 0) demandAgreed(waiting, agreed)
-    const results =
+    const own =
       keyring.places.length > 0
-        ? signAll(waiting, keyring, files.length === 0)
+        ? signAll(waiting, keyring, files.length === 0 && outside === undefined)
         : new Map(waiting.map((one) => [one, one]))
+    const results = outside === undefined ? own : addOutsideSignature(own, outside)
     const next = new Map([...results.values()].map((one) => [one.role, one.envelope]))
     const isNew = (one: Waiting): boolean =>
       one.envelope.signatures.length > (before.get(one.role)?.signatures.length ?? 0)
