@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
@@ -12,7 +13,8 @@ import { GupperCommand } from './command.ts'
 import { KeyFlags } from './key-flags.ts'
 import { TokenFlags } from './step-flags.ts'
 
-const alarms = ['expiring', 'expired', 'unsigned', 'missing']
+const damages = ['unsigned', 'missing']
+const alarms = ['expiring', 'expired', ...damages]
 
 class TrustStatusCommand extends TokenFlags(KeyFlags(GupperCommand)) {
   static override paths = [['trust', 'status']]
@@ -57,23 +59,25 @@ class TrustStatusCommand extends TokenFlags(KeyFlags(GupperCommand)) {
       within: parseDuration(this.within, '--within'),
       now: new Date(),
     }
-    const local = !/^[a-z]+:/i.test(repo)
     const place = path.resolve(cwd, repo)
+    const local = (await stat(place).catch(() => undefined))?.isDirectory() === true
     if (local && (await findFirst(layoutOf(place)))) {
       await this.write(readPendingStatus(place, options))
       return 1
     }
     const transport = await openTransport(repo, { cwd, env, signal, observer, tokenFile: this.tokenPath() })
-    let alarm = false
+    let [alarm, whole] = [false, true]
     try {
       for await (const status of readStatus(transport, options)) {
         alarm ||= alarms.includes(status.state)
+        whole &&= !damages.includes(status.state)
         if (!(await this.writeOne(status))) break
       }
     } finally {
       transport.close?.()
     }
-    if (local) {
+    // What waits can only be held against what is whole.
+    if (local && whole) {
       await this.write(readPendingStatus(place, options))
       for (const leftover of await findLeftovers(place)) await this.writeOne({ leftover })
     }

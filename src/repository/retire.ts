@@ -7,17 +7,17 @@ import { findKey } from './keyring.ts'
 /**
  * Renames the files of keys at hand that a new root has taken back to FILE.retired, so that they are not read any more.
  * Nothing needs them again: the signatures that lead from the old root to the new one are made.
- * @param draft of the repository before the change
+ * @param before the root that is replaced
  * @param next the new root
  * @returns the new names; a file that cannot be renamed stays, with a warning
  */
-export async function retire(draft: Draft, next: Root): Promise<string[]> {
+export async function retire(draft: Draft, before: Root | undefined, next: Root): Promise<string[]> {
   const { delegations } = (await draft.readCommitted('targets'))?.signed ?? {}
   // Without the bins, which have the keys of targets.
   const delegated = (delegations?.roles ?? []).filter((role) => !isBin(role))
   const used = new Set([...Object.keys(next.keys), ...delegated.flatMap(({ keyids }) => keyids)])
   const retired: string[] = []
-  for (const [id, key] of Object.entries(draft.committed.root.signed.keys)) {
+  for (const [id, key] of Object.entries(before?.keys ?? {})) {
     const path = used.has(id) ? undefined : pathOf(draft, key)
     if (path === undefined) continue
     try {

@@ -65,8 +65,11 @@ export async function changeRoot(
     const described = { repository: draft.layout.root, keys, threshold }
     const before = (waited ?? root).signed
     const isSame = isDeepStrictEqual([signed.roles, signed.keys], [before.roles, before.keys])
-    if (isSame && waited === undefined)
-      return { ...described, version: root.signed.version, changed: false, retired: [] }
+    if (isSame && waited === undefined) {
+      // A run that was cut off may have had no time for this.
+      const retired = await retire(draft, draft.committed.previous?.signed, root.signed)
+      return { ...described, version: root.signed.version, changed: false, retired }
+    }
     if (!isSame && waited !== undefined)
       draft.observer.warn('this adds to a change of root that waits: all of it is to be signed anew')
     const base = isSame && waited !== undefined ? waited : { signed, signatures: [] }
@@ -76,7 +79,7 @@ export async function changeRoot(
     const result = { ...described, version: signed.version, changed: !isSame }
     if (outcome === undefined)
       return { ...result, pending: true, missing: lackOfRoot(next, root), retired: [] }
-    return { ...result, retired: await retire(draft, next.signed) }
+    return { ...result, retired: await retire(draft, root.signed, next.signed) }
   })
 }
 
