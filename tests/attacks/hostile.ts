@@ -1,5 +1,4 @@
-// What the tests of attacks share: a repository that can sign anything, a server that may lie about it, and a machine
-// whose verbs are real processes.
+// A repository that can sign anything, a server that may lie about it, and a machine whose verbs are real processes.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, statSync } from 'node:fs'
@@ -27,7 +26,6 @@ function isBuilt(): boolean {
   return existsSync(built) && statSync(built).mtimeMs > Math.max(...newest)
 }
 
-/** What is served: the files of a repository, or a copy of them. */
 export type Served = Pick<Repository, 'files' | 'artifacts'>
 
 /** What a repository serves now, to be served again later. */
@@ -46,7 +44,6 @@ export type Sin = (request: IncomingMessage, response: ServerResponse, name: str
 
 /** A mirror: honest until it is told otherwise. */
 export class Mirror {
-  /** What it serves while it does not sin. */
   served: Served
   sin: Sin | undefined
   /** The paths that were asked for, as they stood in the request. */
@@ -140,13 +137,12 @@ export class Machine {
       env: {
         PATH: process.env.PATH,
         HOME: this.home,
-        NODE_COMPILE_CACHE: join(tmpdir(), `gupper-attacks-${process.getuid?.()}`),
+        NODE_COMPILE_CACHE: join(top, 'node_modules/.cache/gupper-attacks'),
         ...shift,
         ...env,
       },
     })
     const timer = kill === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), kill)
-    // One that was refused before it read anything has closed its end.
     child.stdin.on('error', () => undefined).end(input)
     const [out, error]: [Buffer[], Buffer[]] = [[], []]
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
