@@ -10,7 +10,7 @@ import { costOf, readMinisignSecret } from '../../src/repository/minisign-key.ts
 import { makeSignature } from '../../src/repository/package-signature.ts'
 import { refresh } from '../../src/repository/refresh.ts'
 import { yank } from '../../src/repository/yank.ts'
-import type { Item } from '../../src/package/record.ts'
+import type { PackageRecord } from '../../src/package/record.ts'
 import { checkSignature, parseKey, parseSignature } from '../../src/trust/minisign.ts'
 import { verifyFiles } from '../../src/trust/verify.ts'
 import { has } from '../trust/tools.ts'
@@ -300,8 +300,8 @@ describe('publishing with a minisign key', () => {
     const file = await writePackage(world.dir, 'app-1.0.0-any-any')
     const { publish } = await import('../../src/repository/publish.ts')
     const { from } = await import('../../src/package/flow.ts')
-    const identity = { schema: 1, name: 'app', version: '1.0.0', os: 'any', arch: 'any' }
-    const records: Item[] = [{ ...identity, file: 'app-1.0.0-any-any.minisig', path: file }]
+    const identity = { schema: 1 as const, name: 'app', version: '1.0.0', os: 'any', arch: 'any' }
+    const records: PackageRecord[] = [{ ...identity, file: 'app-1.0.0-any-any.minisig', path: file }]
     const items = await Array.fromAsync(publish(from(records), { to: world.repo, keyring: world.keyring }))
     expect(items).toMatchObject([{ error: { code: 'bad-record' } }])
   })
