@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import path from 'node:path'
 import { explain, GupperError } from '../errors.ts'
 import { silent, type Observer } from '../package/observer.ts'
 import { readClock, warnOfClock } from '../store/clock.ts'
+import { findTrusted } from '../store/heritage.ts'
 import { openTrustedStore } from '../store/trusted.ts'
 import { metadataLimits } from '../trust/tuf/limits.ts'
 import { refresh } from '../trust/tuf/refresh.ts'
@@ -51,11 +51,7 @@ export interface Session {
 export async function openTrust(options: TrustOptions): Promise<Trust> {
   const { observer = silent, home } = options
   const pinned = await readRoot(path.resolve(options.cwd, options.root))
-  const id = createHash('sha256').update(pinned).digest('hex').slice(0, 16)
-  const place = {
-    directory: path.join(home, 'trust', id, 'metadata'),
-    marks: path.join(home, 'marks', `${id}.json`),
-  }
+  const place = await findTrusted(home, pinned, options)
   const transports = new Map<string, Promise<Transport>>()
   // What is wrong with this machine's own files is no mirror's fault, and another mirror does nothing about it.
   const domestic = new WeakSet<object>()

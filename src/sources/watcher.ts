@@ -71,6 +71,8 @@ export class Watcher {
 
   #note(error: unknown): void {
     if (!(error instanceof GupperError)) throw error
+    // What nobody vouches for any more must not come out later.
+    if (error.exit === 77) this.records = []
     this.#failures++
     if (this.#failures === 1) this.#observer.warn(`${error.message}; trying again until it works`)
     else this.#observer.debug(error.message)

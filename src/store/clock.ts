@@ -33,7 +33,7 @@ export async function readClock(
   { now = new Date(), observer = silent }: { now?: Date; observer?: Observer } = {},
 ): Promise<Clock> {
   const file = join(directory, 'clock.json')
-  const mark = await readMark(file)
+  const mark = await readMark(file, observer)
   const setBack = now.getTime() < (mark ?? 0) - tolerance
   if (mark === undefined || now.getTime() - mark > step) {
     await keep(file, now).catch((error: unknown) => {
@@ -53,7 +53,7 @@ export function warnOfClock({ now, latest, setBack, file }: Clock, observer: Obs
   )
 }
 
-async function readMark(file: string): Promise<number | undefined> {
+async function readMark(file: string, observer: Observer = silent): Promise<number | undefined> {
   try {
     const { latest } = JSON.parse(await readFile(file, 'utf8')) as { latest?: unknown }
     const mark = isTime(latest) ? Date.parse(latest) : NaN
@@ -63,6 +63,8 @@ async function readMark(file: string): Promise<number | undefined> {
     if (missing || error instanceof SyntaxError || error instanceof TypeError) return undefined
     throw explain(error, `cannot read ${file}`, true)
   }
+  observer.warn(`${file} is damaged: whether the clock was set back cannot be told`)
+  return undefined
 }
 
 // Whoever holds the lock writes the same; nobody waits for it.
