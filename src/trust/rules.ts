@@ -74,7 +74,7 @@ export function proveSignature(
   const message = signature.prehashed ? measured.blake2b : measured.whole
   if (message === undefined) throw new Error('the bytes a signature stands for were not taken')
   checkSignature(signature, key, message, file)
-  checkName(signature.comment, identity, file)
+  checkName(signature.comment, identity, file, measured.digest)
   return [{ by: 'minisign', key: key.id, comment: signature.comment }]
 }
 
@@ -110,8 +110,11 @@ export function proveTarget(
 }
 
 /** `minisign` signs the file's name in the comment, tab-separated, unless the publisher gave another comment. */
-function checkName(comment: string, identity: Identity | undefined, file: string): void {
-  const [, name = ''] = /(?:^|\t)file:([^\t]+)/.exec(comment) ?? []
+function checkName(comment: string, identity: Identity | undefined, file: string, digest: string): void {
+  const [, signed = ''] = /(?:^|\t)file:([^\t]+)/.exec(comment) ?? []
+  // In a signed repository the file that is signed has its digest before its name.
+  const prefix = `${digest.slice('sha256:'.length)}.`
+  const name = signed.startsWith(prefix) ? signed.slice(prefix.length) : signed
   if (isOther(parseFileName(name), identity))
     throw new GupperError('untrusted', `${file} was signed as ${name}: it is another package`)
 }
