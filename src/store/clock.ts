@@ -57,11 +57,11 @@ async function readMark(file: string, observer: Observer = silent): Promise<numb
   try {
     const { latest } = JSON.parse(await readFile(file, 'utf8')) as { latest?: unknown }
     const mark = isTime(latest) ? Date.parse(latest) : NaN
-    return Number.isNaN(mark) ? undefined : mark
+    if (!Number.isNaN(mark)) return mark
   } catch (error) {
-    const missing = ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')
-    if (missing || error instanceof SyntaxError || error instanceof TypeError) return undefined
-    throw explain(error, `cannot read ${file}`, true)
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return undefined
+    if (!(error instanceof SyntaxError || error instanceof TypeError))
+      throw explain(error, `cannot read ${file}`, true)
   }
   observer.warn(`${file} is damaged: whether the clock was set back cannot be told`)
   return undefined
