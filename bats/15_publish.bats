@@ -183,13 +183,12 @@ small() {
 @test "trust refresh: silent, a new timestamp each time, and nothing else; warnings of what expires" {
   init --expires root=3d
   state >before
-  run_gupper trust refresh repo --keys keys
+  run_gupper trust refresh repo --keys keys/online.pem
   [ -z "$output" ]
   assert_stderr_has "the role root expires on"
   [ "$(said timestamp)" = 2 ]
   state | diff before - | grep -c '^[<>]' | grep -qx 2
-  rm keys/online.pem
-  run_gupper 78 trust refresh repo --keys keys
+  run_gupper 78 trust refresh repo --keys keys/targets.pem
   assert_stderr_has "the role snapshot"
   run_gupper 78 trust refresh nowhere --keys keys
   run_gupper 64 trust refresh repo --keys keys --expires timestamp=soon

@@ -12,7 +12,7 @@ class TrustRefreshCommand extends KeyFlags(GupperCommand) {
     description: 'sign anew that a repository is up to date: for cron, once a day',
     details:
       'Signs a new timestamp, and a new snapshot when less than half of its life is left; the online key is enough. What ' +
-      'waited for it is published. With the targets key at hand, targets are renewed too when it is time. Says nothing ' +
+      'waited for it is published. With keys of root or targets at hand, these are renewed too when it is time. Says nothing ' +
       'but warnings, such as that a key must come out of its safe because what it signed expires.',
     examples: [['From cron', '17 4 * * * gupper trust refresh /srv/repo --keys /etc/gupper/online']],
   })

@@ -8,7 +8,7 @@ import { shortId } from '../repository/key-change.ts'
 import { noKeys, type Keyring } from '../repository/keyring.ts'
 import { readOutsideSignature, type OutsideSignature } from '../repository/outside-signature.ts'
 import { findPlaces, lackOfWaiting, readPendingFile, type Waiting } from '../repository/pending-file.ts'
-import { readWaiting } from '../repository/pending-read.ts'
+import { reviewWaiting } from '../repository/pending-collect.ts'
 import {
   agreementOf,
   hasSignedBefore,
@@ -81,7 +81,7 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
     const waiting =
       repository === undefined
         ? await Promise.all(files.map(readPendingFile))
-        : await readWaiting(repository, files)
+        : await reviewWaiting(repository, files, this.repositoryOptions())
     if (waiting.length === 0) this.observer.warn('nothing waits for signatures')
     for (const one of waiting) this.#show(one, keyring, repository === undefined)
     if (waiting.some((one) => lacksOwn(one, keyring))) await this.#ask()
@@ -115,7 +115,7 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
       ? [await readPendingFile(place)]
       : repository === undefined
         ? await Promise.all(files.map(readPendingFile))
-        : await readWaiting(repository, files)
+        : await reviewWaiting(repository, files, this.repositoryOptions())
     const [one, ...others] = waiting
     if (one === undefined || others.length > 0)
       throw new GupperError(

@@ -15,6 +15,22 @@ import { readPendingFile, refuseTampered, type Waiting } from './pending-file.ts
 import type { Authority } from './sign.ts'
 import { finishTurn } from './turn.ts'
 
+/**
+ * What waits in a repository, and what files would bring, after what an earlier run left undone has been settled; for
+ * whoever is about to sign it.
+ * @throws GupperError as {@link inRepository} and {@link collect}
+ */
+export async function reviewWaiting(
+  repository: string,
+  files: readonly string[],
+  options: RepositoryOptions,
+): Promise<Waiting[]> {
+  return inRepository(repository, { ...options, observer: silent }, async (layout, draft) => {
+    const { waiting } = await collect(layout, draft, files)
+    return waiting
+  })
+}
+
 /** Works on a repository, also on one whose first root still waits: then there is no draft. */
 export async function inRepository<T>(
   repository: string,
