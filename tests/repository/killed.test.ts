@@ -4,7 +4,9 @@ import { cp, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
-import { readKeyring } from '../../src/repository/keyring.ts'
+import { noKeys, readKeyring } from '../../src/repository/keyring.ts'
+import { readMinisignSecret } from '../../src/repository/minisign-key.ts'
+import { checkMinisig, makeSecret, writeSecret } from './minisign-tools.ts'
 import {
   checkRepository,
   demandTwo,
@@ -47,13 +49,14 @@ async function killEverywhere(
   start: World,
   args: readonly string[],
   check: (there: World) => Promise<void>,
+  stride = every,
 ): Promise<void> {
   const whole = await copy(start)
   const { exitCode, stderr, count } = await run(whole, args, 0)
   expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
   const wanted = await filesIn(whole.dir)
   expect(count).toBeGreaterThan(10)
-  for (let at = 1; at <= count; at += every) {
+  for (let at = 1; at <= count; at += stride) {
     const there = await copy(start)
     const cut = await run(there, args, at)
     expect(cut.signal, `call ${at}: ${cut.stderr}`).toBe('SIGKILL')
@@ -84,6 +87,37 @@ it('publish, killed anywhere, is done or not begun', { timeout: 240_000 }, async
   })
   expect([...seen].sort()).toEqual([1, 2])
 })
+
+it.each(['signed', 'plain'])(
+  'publish with minisign into a %s directory, killed anywhere, lists no package without its signature',
+  { timeout: 240_000 },
+  async (kind) => {
+    const world = await makeWorld()
+    const secret = await writeSecret(world.dir, makeSecret())
+    const minisign = await readMinisignSecret(secret, () => Promise.resolve(undefined))
+    const repo = kind === 'signed' ? 'repo' : 'plain'
+    const keyring = kind === 'signed' ? world.keyring : noKeys
+    const place = { dir: world.dir, repo: path.join(world.dir, repo), keyring }
+    await publishFiles(place, [await writePackage(world.dir, one)], { minisign })
+    await writePackage(world.dir, two)
+    const keys = kind === 'signed' ? quiet : ['--quiet']
+    const seen = new Set<number>()
+    const args = ['publish', '--to', repo, ...keys, '--minisign', path.basename(secret), two]
+    const check = async ({ dir }: World): Promise<void> => {
+      const there = path.join(dir, repo)
+      const files = await filesIn(there)
+      const listed = [one, two].filter((file) => files.includes(file))
+      const vouched = kind === 'signed' ? await checkRepository(there) : []
+      const targets = files.filter((file) => vouched.some((name) => file.endsWith(`.${name}`)))
+      expect(targets).toHaveLength(vouched.length)
+      for (const file of [...listed, ...targets]) await checkMinisig(path.join(there, file), minisign.public)
+      seen.add(listed.length)
+    }
+    // A plain directory takes few calls.
+    await killEverywhere(world, args, check, kind === 'plain' ? 1 : every)
+    expect([...seen].sort()).toEqual([1, 2])
+  },
+)
 
 it('yank, killed anywhere, is done or not begun', { timeout: 240_000 }, async () => {
   const world = await makeWorld()

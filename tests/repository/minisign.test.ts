@@ -1,19 +1,19 @@
 import { spawnSync } from 'node:child_process'
-import { createHash, createPrivateKey, randomBytes, scryptSync } from 'node:crypto'
+import { createHash, createPrivateKey, randomBytes } from 'node:crypto'
 import { access, chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { blake2b256 } from '../../src/repository/blake2b.ts'
-import { makeKey } from '../../src/repository/key-file.ts'
 import { noKeys } from '../../src/repository/keyring.ts'
 import { costOf, readMinisignSecret } from '../../src/repository/minisign-key.ts'
 import { makeSignature } from '../../src/repository/package-signature.ts'
 import { refresh } from '../../src/repository/refresh.ts'
 import { yank } from '../../src/repository/yank.ts'
 import type { PackageRecord } from '../../src/package/record.ts'
-import { checkSignature, parseKey, parseSignature } from '../../src/trust/minisign.ts'
+import { parseKey } from '../../src/trust/minisign.ts'
 import { verifyFiles } from '../../src/trust/verify.ts'
 import { has } from '../trust/tools.ts'
+import { checkMinisig, findTarget, makeSecret, writeSecret } from './minisign-tools.ts'
 import {
   checkRepository,
   createEar,
@@ -31,56 +31,8 @@ const one = 'app-1.0.0-linux-amd64'
 const none = (): Promise<undefined> => Promise.resolve(undefined)
 const phrase = (word: string) => () => Promise.resolve(word)
 
-/** The bytes of a secret key file, as minisign.h of minisign 0.11 lays them out. */
-function makeSecret({
-  passphrase,
-  ops = 32_768n,
-  memory = 16n << 20n,
-}: { passphrase?: string; ops?: bigint; memory?: bigint } = {}): Buffer {
-  const jwk = makeKey('ed25519').export({ format: 'jwk' })
-  const key = Buffer.concat([
-    randomBytes(8),
-    Buffer.from(jwk.d ?? '', 'base64url'),
-    Buffer.from(jwk.x ?? '', 'base64url'),
-  ])
-  if (passphrase === undefined)
-    return Buffer.concat([Buffer.from('Ed\0\0B2', 'latin1'), Buffer.alloc(48), key, Buffer.alloc(32)])
-  const salt = randomBytes(32)
-  const limits = Buffer.alloc(16)
-  limits.writeBigUInt64LE(ops)
-  limits.writeBigUInt64LE(memory, 8)
-  const plain = Buffer.concat([key, blake2b256(Buffer.concat([Buffer.from('Ed'), key]))])
-  const stream = scryptSync(passphrase, salt, plain.length, { N: 1024, r: 8, p: 1 })
-  const locked = plain.map((byte, at) => byte ^ (stream[at] ?? 0))
-  return Buffer.concat([Buffer.from('EdScB2'), salt, limits, locked])
-}
-
-async function writeSecret(dir: string, bytes: Buffer, name = 'minisign.key'): Promise<string> {
-  const file = path.join(dir, name)
-  await writeFile(file, `untrusted comment: a secret key\n${bytes.toString('base64')}\n`, { mode: 0o600 })
-  return file
-}
-
 async function openSecret(dir: string, name?: string) {
   return readMinisignSecret(await writeSecret(dir, makeSecret(), name), none)
-}
-
-/** Holds a signature file against bytes with our own reader; gives its trusted comment. */
-async function check(file: string, key: string): Promise<string> {
-  const signature = parseSignature(await readFile(`${file}.minisig`), file)
-  const message = createHash('blake2b512')
-    .update(await readFile(file))
-    .digest()
-  checkSignature(signature, parseKey(key, 'key'), message, file)
-  expect(signature.prehashed).toBe(true)
-  return signature.comment
-}
-
-async function targetOf(repo: string, file: string): Promise<string> {
-  const hash = createHash('sha256')
-    .update(await readFile(path.join(repo, file)))
-    .digest('hex')
-  return path.join(repo, 'targets', `${hash}.${file}`)
 }
 
 const isThere = (file: string): Promise<boolean> =>
@@ -196,10 +148,10 @@ describe('publishing with a minisign key', () => {
     const file = await writePackage(world.dir, one)
     const [item] = await publishFiles(world, [file], { minisign, now: new Date('2030-01-02T03:04:05Z') })
     expect(publicationOf(item)).toMatchObject({ changed: true, minisign: minisign.id })
-    const target = await targetOf(world.repo, one)
+    const target = await findTarget(world.repo, one)
     const comment = `timestamp:1893553445\tfile:${one}\thashed`
-    expect(await check(path.join(world.repo, one), minisign.public)).toBe(comment)
-    expect(await check(target, minisign.public)).toBe(comment)
+    expect(await checkMinisig(path.join(world.repo, one), minisign.public)).toBe(comment)
+    expect(await checkMinisig(target, minisign.public)).toBe(comment)
     const mode = (await stat(`${target}.minisig`)).mode & 0o777
     expect(mode).toBe(0o644)
     expect(await checkRepository(world.repo)).toEqual([one])
@@ -219,12 +171,12 @@ describe('publishing with a minisign key', () => {
     const file = await writePackage(world.dir, one)
     await publishFiles(world, [file])
     const metadata = await metadataOf(world.repo)
-    const target = await targetOf(world.repo, one)
+    const target = await findTarget(world.repo, one)
     const again = async (secret = minisign): Promise<string[]> => {
       const observer = createEar()
       const [item] = await publishFiles(world, [file], { minisign: secret, observer })
       expect(publicationOf(item)).toMatchObject({ changed: false })
-      for (const place of [target, path.join(world.repo, one)]) await check(place, secret.public)
+      for (const place of [target, path.join(world.repo, one)]) await checkMinisig(place, secret.public)
       expect(await metadataOf(world.repo)).toEqual(metadata)
       return observer.said
     }
@@ -275,14 +227,14 @@ describe('publishing with a minisign key', () => {
     const plain = path.join(world.repo, one)
     expect(await isThere(`${plain}.minisig`)).toBe(false)
     await refresh(world.repo, { keyring: world.keyring })
-    await check(plain, minisign.public)
-    const target = await targetOf(world.repo, one)
+    await checkMinisig(plain, minisign.public)
+    const target = await findTarget(world.repo, one)
     const app = { to: world.repo, keyring: world.keyring, name: 'app', version: '1.0.0' }
     await yank(app)
     expect([await isThere(plain), await isThere(`${plain}.minisig`)]).toEqual([false, false])
-    await check(target, minisign.public)
+    await checkMinisig(target, minisign.public)
     await yank({ ...app, undo: true })
-    await check(plain, minisign.public)
+    await checkMinisig(plain, minisign.public)
   })
 
   it('does not touch a signature that somebody put beside a plain file', async () => {
@@ -316,11 +268,11 @@ describe('publishing with a minisign key', () => {
     await publishFiles(place, [file])
     await publishFiles(place, [file], { minisign })
     await publishFiles(place, [await writePackage(from, 'app-1.1.0-any-any')], { minisign })
-    for (const name of [one, 'app-1.1.0-any-any']) await check(path.join(repo, name), minisign.public)
+    for (const name of [one, 'app-1.1.0-any-any']) await checkMinisig(path.join(repo, name), minisign.public)
     await writePackage(from, one, 'other bytes')
     const [item] = await publishFiles(place, [file], { minisign })
     expect(item).toMatchObject({ error: { code: 'conflict' } })
-    await check(path.join(repo, one), minisign.public)
+    await checkMinisig(path.join(repo, one), minisign.public)
     expect(await filesIn(repo)).toEqual([
       one,
       `${one}.minisig`,
@@ -344,7 +296,7 @@ describe('publishing with a minisign key', () => {
     )
     const [first, ...more] = done.filter(({ first }) => first)
     expect(more).toEqual([])
-    await check(path.join(repo, one), first?.minisign.public ?? '')
+    await checkMinisig(path.join(repo, one), first?.minisign.public ?? '')
   })
 })
 
