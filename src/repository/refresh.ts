@@ -20,7 +20,8 @@ export async function refresh(repository: string, options: RepositoryOptions): P
     const next = root ? draft.with({ pending: new Map([...draft.pending, ['root', root]]) }) : draft
     await renewDue(next)
     await warnOfExpiry(next)
-    return conclude(next, { refresh: true })
+    // Whoever has only the keys of what is renewed leaves the rest to the online key.
+    return conclude(next, { refresh: next.edited.size === 0 || canCommit(next) })
   })
 }
 

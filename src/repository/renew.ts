@@ -1,4 +1,4 @@
-import { alignBins, binNames } from './bins.ts'
+import { alignBins, binNames, isBin } from './bins.ts'
 import type { Draft } from './draft.ts'
 import { isHalfSpent } from './lives.ts'
 import { countKeys, lackOf } from './sign.ts'
@@ -12,6 +12,22 @@ const soon = 14 * day
  * @returns whether anything was renewed
  */
 export async function renewDue(draft: Draft): Promise<boolean> {
+  const teams = await renewTeams(draft)
+  return (await renewTargets(draft)) || teams
+}
+
+// Each by its own keys.
+async function renewTeams(draft: Draft): Promise<boolean> {
+  const before = draft.edited.size
+  for (const role of (await draft.read('targets'))?.delegations?.roles ?? []) {
+    const said = isBin(role) ? undefined : await draft.read(role.name)
+    if (said === undefined || !isHalfSpent(said.expires, draft.lives.targets, draft.now)) continue
+    if (countKeys(await draft.authorityOf(role.name), draft.keyring) > 0) await draft.edit(role.name)
+  }
+  return draft.edited.size > before
+}
+
+async function renewTargets(draft: Draft): Promise<boolean> {
   const { lives, now, keyring } = draft
   const top = await draft.read('targets')
   if (top === undefined || countKeys(await draft.authorityOf('targets'), keyring) === 0) return false

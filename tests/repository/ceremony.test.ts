@@ -202,3 +202,16 @@ it('has a file that lost its last signature signed by nobody else', async () => 
   await expect(sign(world, eve)).rejects.toMatchObject({ code: 'config' })
   expect(await sign(world, bob)).toMatchObject([{ committed: true }])
 })
+
+it('lets a team renew what it signed, with its keys alone', async () => {
+  const world = await makeWorld()
+  const team = await makePerson(world, 'team')
+  const delegation = { name: 'team', keys: [team.key], paths: ['team-*'] }
+  await delegate(world.repo, delegation, { keyring: joinKeyrings(world.keyring, team.keyring) })
+  const now = new Date(Date.now() + 200 * 86_400_000)
+  await expect(refresh(world.repo, { keyring: team.keyring })).rejects.toMatchObject({ code: 'config' })
+  const { waiting } = await refresh(world.repo, { keyring: team.keyring, now })
+  expect([...waiting]).toEqual([['team', 0]])
+  await refresh(world.repo, { keyring: await pickKeyring(world, 'online'), now })
+  expect((await readDraft(world.repo)).versionOf('team')).toBe(2)
+})
