@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => rm(dir, { recursive: true, force: true }))
 
 const embedding = `
-import { fetch, from, install, isFailure, list, orThrow, pack, rollback, select, update, verify, type Item, type PackageRecord } from 'gupper'
+import { createProver, fetch, from, initRepository, install, isFailure, list, openTrust, orThrow, pack, publish, readKeyring, rollback, select, update, verify, type Item, type PackageRecord } from 'gupper'
 
 const world = { cwd: process.cwd(), env: process.env }
 const cacheDir = 'cache'
@@ -48,6 +48,14 @@ try {
 } catch (error) {
   console.log('thrown', (error as { code: string; exit: number }).code, (error as { exit: number }).exit)
 }
+await initRepository('repo', { keys: 'keys' })
+const keyring = await readKeyring(['keys'])
+for await (const record of orThrow(publish(fetch(list(['packages'], world), { ...world, cacheDir }), { to: 'repo', keyring })))
+  console.log('published', record.version)
+const trust = await openTrust({ ...world, root: 'repo/metadata/1.root.json', home: 'state' })
+const signed = { ...world, trust, tuf: createProver(trust, ['repo']), require: ['tuf'], cacheDir, to: './signed' }
+for await (const record of orThrow(update(['repo'], signed)))
+  console.log('proven by', record.proofs?.map(({ by }) => by).join())
 for await (const item of install(from([{ schema: 1, name: 'x', version: '1.0.0', os: 'any', arch: 'any', file: 'x' }]), { ...world, to: './x' }))
   console.log('failure', isFailure(item) && item.error.exit)
 `
@@ -61,6 +69,8 @@ it('embeds single steps and the whole update in a program', { timeout: 60_000 },
     'back at 1.0.0',
     'selected 1.0.0',
     'thrown cannot-read 69',
+    'published 1.1.0',
+    'proven by digest,tuf',
     'failure 65',
   ])
 })
