@@ -35,10 +35,11 @@ export async function holdRepository<T>(
   work: (draft: Draft) => Promise<T>,
 ): Promise<T> {
   const layout = layoutOf(repository)
-  const { observer = silent, wait = 60_000, keyring = noKeys, signal } = options
+  const { observer = silent, wait = 60_000, signal } = options
   // Before the lock makes a directory there.
   await readRoot(layout)
   return withLock(layout.lock, { what: layout.root, wait, signal, observer }, async () => {
+    const keyring = (await options.keyring?.again?.()) ?? options.keyring ?? noKeys
     await settlePending(layout)
     await finishTurn(layout)
     const committed = await readCommitted(layout)

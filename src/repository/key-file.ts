@@ -68,6 +68,8 @@ export async function readKeyFile(path: string, passphrase?: string): Promise<Ke
     return createPrivateKey({ key: block, format: 'pem', ...(encrypted && { passphrase }) })
   } catch (cause) {
     const complaint = encrypted ? 'cannot be opened with this passphrase' : 'holds no key that can be read'
-    throw new GupperError('config', `the key ${path} ${complaint}`, { cause })
+    const hint =
+      'give the right one with --passphrase-file FILE, the variable GUPPER_PASSPHRASE, or --passphrase'
+    throw new GupperError('config', `the key ${path} ${complaint}`, { cause, ...(encrypted && { hint }) })
   }
 }

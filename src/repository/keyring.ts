@@ -15,6 +15,8 @@ export interface Keyring {
   places: readonly string[]
   /** What was wrong with other files; of interest when a key is missing. */
   troubles: readonly GupperError[]
+  /** Reads the directories again: another gupper may have changed keys there while this one waited for its turn. */
+  again?: () => Promise<Keyring>
 }
 
 /** A private key, and the file it is from. */
@@ -38,11 +40,30 @@ export const noKeys: Keyring = { keys: new Map(), places: [], troubles: [] }
  * @throws GupperError `config` (78) where a place does not exist
  */
 export async function readKeyring(places: readonly string[], options: KeyringOptions = {}): Promise<Keyring> {
+  const first = await readPlaces(places, options)
+  const { passphrase } = options
+  const again = async (): Promise<Keyring> => {
+    // A file that was named itself may be a pipe, which is read once.
+    const named = [...first.keys].filter(([, { path }]) => places.includes(path))
+    const next = await readPlaces(await onlyDirectories(places), { passphrase })
+    const troubles = next.places.length < places.length ? first.troubles : next.troubles
+    return { keys: new Map([...named, ...next.keys]), places, troubles }
+  }
+  return { ...first, again }
+}
+
+async function onlyDirectories(places: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(places.map((place) => stat(place).catch(() => undefined)))
+  return places.filter((_, at) => found[at]?.isDirectory())
+}
+
+async function readPlaces(places: readonly string[], options: KeyringOptions): Promise<Keyring> {
   const keys = new Map<string, SigningKey>()
   const troubles: GupperError[] = []
   for (const path of (await Promise.all(places.map(findFiles))).flat()) {
     await warnOfReaders(path, options.observer)
     try {
+      await refusePipe(path, places)
       const half = await readKeyFile(path, options.passphrase)
       if (publicKeyOf(half) === undefined)
         throw new GupperError('config', `the key ${path} is of a kind that cannot sign here`)
@@ -54,6 +75,12 @@ export async function readKeyring(places: readonly string[], options: KeyringOpt
   }
   for (const { message } of troubles) options.observer?.debug(message)
   return { keys, places, troubles }
+}
+
+// One that lies in a directory would keep everybody waiting for ever; one that was named is meant.
+async function refusePipe(path: string, named: readonly string[]): Promise<void> {
+  const found = named.includes(path) ? undefined : await stat(path).catch(() => undefined)
+  if (found?.isFile() === false) throw new GupperError('config', `the key ${path} is not a file`)
 }
 
 async function findFiles(place: string): Promise<string[]> {

@@ -1,4 +1,4 @@
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { lstat, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GupperError, errnoOf, explaining } from '../errors.ts'
 import { makeDirectory, syncDirectory } from '../store/durable.ts'
@@ -32,7 +32,16 @@ export async function readPending({
     if (encoded === undefined) continue
     const role = decode(encoded)
     const path = join(pending, name)
-    const bytes = await explaining(`cannot read ${path}`, () => readFile(path), true)
+    const bytes = await explaining(
+      `cannot read ${path}`,
+      async () => {
+        // A pipe would keep us waiting for ever.
+        const found = await lstat(path)
+        if (found.isFile()) return readFile(path)
+        throw new GupperError('cannot-read', `cannot read ${path}: it is not a file`)
+      },
+      true,
+    )
     const envelope =
       role === 'root' ? parseMetadata('root', bytes, path) : parseMetadata('targets', bytes, path)
     if (metadataName(role, envelope.signed.version) !== name)

@@ -1,10 +1,13 @@
 import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { GupperError, errnoOf, explain, type ErrorCode } from '../errors.ts'
 import { hashFile } from '../package/digest.ts'
+import { parseFileName } from '../package/filename.ts'
 import type { PackageRecord } from '../package/record.ts'
 import { formatTime } from '../package/time.ts'
 import { canonicalize } from '../trust/tuf/canonical.ts'
+import type { Target } from '../trust/tuf/model.ts'
 import { spreadMany } from './bins.ts'
 import { chooseRole } from './choose-role.ts'
 import { conclude, type Outcome, type Placement } from './conclude.ts'
@@ -80,10 +83,15 @@ async function add(
         draft.observer.warn(`${file} was yanked, and stays so`, {
           hint: 'gupper yank --undo takes that back',
         })
+      if (saysOther(release, there.target.custom))
+        draft.observer.warn(`${file} is published already: what was said of it stays as it is`, {
+          hint: 'publish it under a new version',
+        })
       return false
     }
     throw new GupperError('conflict', `${file} is published with other bytes`)
   }
+  refuseMisnamed(record)
   await refuseOther(draft, file, hash)
   const custom = customOf(released(record, release, formatTime(draft.now)))
   try {
@@ -97,6 +105,33 @@ async function add(
   const targets = await draft.edit(await chooseRole(draft, file, role))
   targets.targets[file] = { length: size, hashes: { sha256: hash }, custom }
   return true
+}
+
+// A rollout starts when it is said, so that the same words are another rollout.
+function saysOther({ rollout, ...release }: Release, custom: Target['custom'] = {}): boolean {
+  const paceOf = (rollout: Partial<Record<string, unknown>> | undefined): unknown =>
+    Array.isArray(rollout?.waves)
+      ? rollout.waves.map((wave: { percent?: unknown }) => wave.percent)
+      : rollout?.rate
+  const said = Object.entries(release).filter(([, value]) => value !== undefined)
+  const there = custom.rollout as Partial<Record<string, unknown>> | undefined
+  if (rollout !== undefined && !isDeepStrictEqual(paceOf({ ...rollout }), paceOf(there))) return true
+  return said.some(([field, value]) => !isDeepStrictEqual(value, custom[field]))
+}
+
+// Clients take what a package is from its name: they would leave this out, and the name would be taken for ever.
+function refuseMisnamed(record: PackageRecord): void {
+  const { file } = record
+  const told = parseFileName(file)
+  if (told === undefined)
+    throw new GupperError('bad-record', `${file} is not named like a package`, {
+      hint: 'name it NAME-VERSION-OS-ARCH, or make a package of it: gupper pack',
+    })
+  for (const field of ['name', 'version', 'os', 'arch'] as const)
+    if (told[field] !== record[field])
+      throw new GupperError('bad-record', `the record of ${file} says ${field} "${record[field]}"`, {
+        hint: 'the name of the file and its record must tell the same: make the package with gupper pack',
+      })
 }
 
 // A file that lay in the directory before it was signed is what the world knows under this name.

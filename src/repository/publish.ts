@@ -13,7 +13,7 @@ import type { MinisignSecret } from './minisign-key.ts'
 import { signPackages } from './package-signature.ts'
 import { publishSigned } from './publish-signed.ts'
 import { openDirectory, publishUnsigned } from './publish-unsigned.ts'
-import type { Release } from './release.ts'
+import { mostNotes, type Release } from './release.ts'
 import { withLock } from '../store/lock.ts'
 import { openStaging, stage, unstage, type Staged } from './stage.ts'
 
@@ -170,8 +170,6 @@ export async function* readPackages(files: readonly string[], cwd: string): Asyn
     yield { schema: 1, name, version, os, arch, file, path }
   }
 }
-
-const mostNotes = 64 << 10 // characters: every client downloads them
 
 /**
  * Reads what is said to people of a release: the text itself, or @FILE.

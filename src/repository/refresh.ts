@@ -15,7 +15,9 @@ import { tryTurn, turn } from './root-turn.ts'
 export async function refresh(repository: string, options: RepositoryOptions): Promise<Outcome> {
   return holdRepository(repository, options, async (draft) => {
     const root = await renewRoot(draft)
-    const turned = root && (await tryTurn(draft, root, { refresh: canCommit(turn(draft, root)) }))
+    // Where a publisher went past what waited for it, targets have to be signed anew by everybody.
+    const keep = draft.waiting('targets') === undefined
+    const turned = root && (await tryTurn(draft, root, { refresh: canCommit(turn(draft, root)), keep }))
     if (turned !== undefined) return turned
     const next = root ? draft.with({ pending: new Map([...draft.pending, ['root', root]]) }) : draft
     await renewDue(next)

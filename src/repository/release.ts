@@ -14,6 +14,9 @@ export interface Release {
   rollout?: Rollout | undefined
 }
 
+/** How long notes may be, in characters: every client downloads them. */
+export const mostNotes = 64 << 10
+
 /** The fields of a record that are signed, in this order. */
 const fields = [
   ...['schema', 'name', 'version', 'os', 'arch', 'published'],
@@ -23,7 +26,7 @@ const fields = [
 /**
  * Adds to a record what is said of its release.
  * @param published its time, "2026-11-20T10:00:00Z"
- * @throws GupperError `usage` (64) for a floor that nobody could be under
+ * @throws GupperError `usage` (64) for a floor that nobody could be under, `bad-record` (65) for notes that are too long
  */
 export function released(record: PackageRecord, release: Release, published: string): PackageRecord {
   const said = Object.entries(release).filter(([, value]) => value !== undefined)
@@ -31,6 +34,10 @@ export function released(record: PackageRecord, release: Release, published: str
   if (next.floor !== undefined && compareVersions(next.floor, next.version) >= 0)
     throw new GupperError('usage', `the floor ${next.floor} is not below the version ${next.version}`, {
       hint: 'a floor is the oldest version that may update to this one directly',
+    })
+  if (next.notes !== undefined && next.notes.length > mostNotes)
+    throw new GupperError('bad-record', `the notes of ${next.file} have more than ${mostNotes} characters`, {
+      hint: 'say it shortly, and link to the rest',
     })
   return next
 }

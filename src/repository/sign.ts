@@ -84,11 +84,12 @@ export function missingKey(name: string, { role }: Authority, keyring: Keyring):
   const wanted = role.keyids.length === 1 ? ids : `${role.threshold} of ${ids}`
   const where = places.length === 0 ? 'no keys are given' : `none of its keys is in ${places.join(', ')}`
   const [trouble] = troubles
+  const locked = troubles.find(({ hint }) => hint.includes('--passphrase'))
   const hint =
     places.length === 0 ? 'name the directory of your keys: --keys DIR' : 'add its directory: --keys DIR'
   return new GupperError(
     'config',
     `cannot sign for the role ${name}: ${where}; it takes ${wanted}${trouble === undefined ? '' : ` (${troubles.map(({ message }) => message).join('; ')})`}`,
-    { hint: trouble?.hint.includes('--passphrase') === true ? trouble.hint : hint },
+    { hint: locked?.hint ?? hint },
   )
 }

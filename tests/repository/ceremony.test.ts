@@ -113,6 +113,23 @@ it('makes a change of the targets key with what was published while it waited', 
   expect(await filesIn(path.join(world.repo, '.gupper'))).toEqual([])
 })
 
+it('has targets signed anew where one key, which was still enough, went past what waited for two', async () => {
+  const world = await makeWorld()
+  const [ann, bob] = [world.keyring, await makePerson(world, 'bob')]
+  await change(world, 'targets', { add: [bob.key], threshold: 2 })
+  expect(await put(world, one, ann)).not.toHaveProperty('pending')
+  const pending = path.join(world.repo, '.gupper/pending')
+  expect(await filesIn(pending)).toEqual(['2.root.json'])
+
+  await refresh(world.repo, { keyring: ann })
+  expect(await filesIn(pending)).toEqual(['2.root.json', '3.targets.json'])
+  await sign(world, bob)
+  await refresh(world.repo, { keyring: ann })
+  expect((await readDraft(world.repo)).versionOf('root')).toBe(2)
+  await (await makeClients(world)).demand(one, true)
+  expect(await filesIn(path.join(world.repo, '.gupper'))).toEqual([])
+})
+
 it('renews a root of one key by itself, and of several with all their signatures', async () => {
   const world = await makeWorld({ lives: { ...defaultLives, root: 86_400_000 } })
   const keyring = world.keyring

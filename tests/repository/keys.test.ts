@@ -2,10 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { GupperError } from '../../src/errors.ts'
 import { keyTypes, makeKey, readKeyFile, writeKeyFile } from '../../src/repository/key-file.ts'
 import { findKey, identityOf, readKeyring } from '../../src/repository/keyring.ts'
 import { signBytes } from '../../src/repository/sign.ts'
 import { checkSignature, publicKeyOf } from '../../src/trust/tuf/key.ts'
+import { parseMetadata } from '../../src/trust/tuf/metadata.ts'
 import { has } from '../trust/tools.ts'
 import { createEar, makeDir } from './tools.ts'
 
@@ -127,6 +129,18 @@ describe('a keyring', () => {
     await expect(readKeyring([path.join(dir, 'three')])).rejects.toMatchObject({ code: 'config', exit: 78 })
   })
 
+  it.skipIf(!has('mkfifo'))('does not wait for a pipe that lies among the keys', async () => {
+    const dir = await makeDir()
+    const key = makeKey('ed25519')
+    await writeKeyFile(path.join(dir, 'b.pem'), key)
+    spawnSync('mkfifo', [path.join(dir, 'a.pem')])
+    const keyring = await readKeyring([dir])
+    expect([...keyring.keys.keys()]).toEqual([identityOf(key)])
+    expect(keyring.troubles.map(({ message }) => message)).toEqual([
+      `the key ${path.join(dir, 'a.pem')} is not a file`,
+    ])
+  })
+
   it('warns of a key that others can read', async () => {
     const dir = await makeDir()
     const file = path.join(dir, 'key.pem')
@@ -146,4 +160,13 @@ describe('a keyring', () => {
     expect(await writeKeyFile(file, makeKey('ed25519'))).toBe(false)
     expect(identityOf(await readKeyFile(file))).toBe(identityOf(key))
   })
+})
+
+it('does not repeat a private key that was given for metadata', async () => {
+  const file = path.join(await makeDir(), 'root.pem')
+  await writeKeyFile(file, makeKey('ed25519'))
+  const bytes = await readFile(file)
+  expect(() => parseMetadata('root', bytes, file)).toThrow(
+    new GupperError('untrusted', `${file} is not the metadata it should be: not JSON`),
+  )
 })

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, it } from 'vitest'
 import { conclude } from '../../src/repository/conclude.ts'
@@ -105,4 +106,16 @@ it('does nothing for a draft in which nothing changed', async () => {
   const before = await metadataOf(world.repo)
   await holdRepository(world.repo, { keyring: world.keyring }, (draft) => conclude(draft))
   expect(await metadataOf(world.repo)).toEqual(before)
+})
+
+it('does not wait for a pipe that lies where signatures are waited for', async () => {
+  const world = await makeWorld()
+  const pending = path.join(world.repo, '.gupper/pending')
+  await mkdir(pending, { recursive: true })
+  // A directory stands for what is no file: not every machine makes pipes.
+  await mkdir(path.join(pending, '2.targets.json'))
+  await expect(refresh(world.repo, { keyring: world.keyring })).rejects.toMatchObject({
+    code: 'cannot-read',
+    message: `cannot read ${path.join(pending, '2.targets.json')}: it is not a file`,
+  })
 })

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { GupperError } from '../../src/errors.ts'
 import { digestOf } from '../../src/package/digest.ts'
+import { parseFileName } from '../../src/package/filename.ts'
 import { from } from '../../src/package/flow.ts'
 import { toFailure, type Item, type PackageRecord } from '../../src/package/record.ts'
 import { mostInOneFile } from '../../src/repository/bins.ts'
@@ -12,6 +13,7 @@ import { layoutOf } from '../../src/repository/layout.ts'
 import { signWith } from '../../src/repository/sign.ts'
 import { noKeys, readKeyring } from '../../src/repository/keyring.ts'
 import { publish } from '../../src/repository/publish.ts'
+import { changeRole } from '../../src/repository/role-change.ts'
 import { yank } from '../../src/repository/yank.ts'
 import {
   checkRepository,
@@ -28,6 +30,11 @@ import {
 
 const one = 'app-1.0.0-linux-amd64'
 const two = 'app-1.1.0-linux-amd64.tar.gz'
+
+function partsOf(file: string): Pick<PackageRecord, 'name' | 'version' | 'os' | 'arch'> {
+  const { name = '', version = '', os = '', arch = '' } = parseFileName(file) ?? {}
+  return { name, version, os, arch }
+}
 
 function errorOf(item: Item | undefined): { code: string; exit: number; message: string } {
   return (item as { error: { code: string; exit: number; message: string } }).error
@@ -98,7 +105,9 @@ describe('publishing into a signed repository', () => {
       arch: 'any',
       file: 'x-1.0.0-any-any',
     } as const
-    const record = (file: string): PackageRecord => ({ ...bad, file, path: path.join(world.dir, file) })
+    const record = (file: string): PackageRecord => ({
+      ...{ ...bad, ...partsOf(file), file, path: path.join(world.dir, file) },
+    })
     const run = (items: Item[]): Promise<Item[]> =>
       Array.fromAsync(publish(from(items), { to: world.repo, keyring: world.keyring }))
     const before = await filesIn(world.repo)
@@ -138,6 +147,61 @@ describe('publishing into a signed repository', () => {
       expect(errorOf(item)).toMatchObject({ code: 'bad-record', exit: 65 })
     },
   )
+
+  it.each([
+    ['another version', { version: '9.0.0' }, {}],
+    ['another name', { name: 'tool' }, {}],
+    ['no package', {}, { file: 'timestamp.json' }],
+    ['notes that every client would have to load', { notes: 'x'.repeat(70_000) }, {}],
+  ])('refuses what clients would leave out or suffer from: %s', async (_, said, name) => {
+    const world = await makeWorld()
+    const place = await writePackage(world.dir, one)
+    const record = { schema: 1, ...partsOf(one), ...said, file: one, ...name, path: place } as const
+    const before = await filesIn(world.repo)
+    const [item] = await Array.fromAsync(publish(from([record]), { to: world.repo, keyring: world.keyring }))
+    expect(errorOf(item)).toMatchObject({ code: 'bad-record', exit: 65 })
+    expect(await filesIn(world.repo)).toEqual(before)
+  })
+
+  it('warns when the same bytes come with other words: those that stand stay', async () => {
+    const world = await makeWorld()
+    const file = await writePackage(world.dir, one)
+    const rollout = { start: '2030-01-02T03:04:05Z', rate: '10%/h' }
+    await publishFiles(world, [file], { release: { channel: 'beta', rollout } })
+    const ear = createEar()
+    const later = { ...rollout, start: '2030-01-03T03:04:05Z' }
+    await publishFiles(world, [file], { observer: ear, release: { channel: 'beta', rollout: later } })
+    expect(ear.said).toEqual([])
+    for (const release of [
+      { channel: 'stable' },
+      { rollout: { ...later, rate: '50%/h' } },
+      { critical: true },
+    ])
+      await publishFiles(world, [file], { observer: ear, release })
+    const word = `warn: ${one} is published already: what was said of it stays as it is`
+    expect(ear.said).toEqual([word, word, word])
+    expect((await readDraft(world.repo)).versionOf('targets')).toBe(2)
+  })
+
+  it('signs with the key that a rotation made while it waited for its turn', async () => {
+    const world = await makeWorld()
+    const { keyring } = world
+    const making = { directory: world.keys, type: 'ed25519' } as const
+    await changeRole(
+      world.repo,
+      'targets',
+      { remove: true },
+      { keyring: await readKeyring([world.keys]), making },
+    )
+    await changeRole(
+      world.repo,
+      'online',
+      { remove: true },
+      { keyring: await readKeyring([world.keys]), making },
+    )
+    const [item] = await publishFiles({ ...world, keyring }, [await writePackage(world.dir, one)])
+    expect(publicationOf(item)).toEqual({ to: world.repo, changed: true, role: 'targets', version: 3 })
+  })
 
   it('says which key of which role is missing', async () => {
     const world = await makeWorld()

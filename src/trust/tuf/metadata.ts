@@ -24,7 +24,9 @@ export function parseMetadata<K extends keyof Kinds>(
     checks[kind](signed)
     return value as Envelope<Kinds[K]>
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
+    // Without the text: somebody may have named a private key here.
+    const reason =
+      cause instanceof Error ? cause.message.replace(/^not JSON: .*/s, 'not JSON') : String(cause)
     throw new GupperError('untrusted', `${what} is not the metadata it should be: ${reason}`, { cause })
   }
 }
