@@ -96,7 +96,9 @@ export async function commit(layout: Layout, { files, timestamp }: Change): Prom
 /** Writes a file of metadata, on the disk when it returns, for everybody to read. */
 export async function writePart(path: string, bytes: Buffer): Promise<void> {
   await explaining(`cannot write ${path}`, async () => {
-    const file = await open(path, 'w', 0o644)
+    // What a run that was cut off left, or a link that would have us write somewhere else.
+    await rm(path, { force: true })
+    const file = await open(path, 'wx', 0o644)
     try {
       await file.chmod(0o644)
       await file.writeFile(bytes)

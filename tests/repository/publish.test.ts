@@ -1,4 +1,4 @@
-import { cp, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, link, mkdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { GupperError } from '../../src/errors.ts'
@@ -201,6 +201,22 @@ describe('publishing into a signed repository', () => {
     )
     const [item] = await publishFiles({ ...world, keyring }, [await writePackage(world.dir, one)])
     expect(publicationOf(item)).toEqual({ to: world.repo, changed: true, role: 'targets', version: 3 })
+  })
+
+  it('writes through no link that somebody has put where its files will be', async () => {
+    const world = await makeWorld()
+    const precious = await writePackage(world.dir, 'precious')
+    for (const name of [
+      'metadata/2.targets.json',
+      'metadata/2.snapshot.json',
+      '.gupper/timestamp.json.new',
+    ]) {
+      await mkdir(path.dirname(path.join(world.repo, name)), { recursive: true })
+      await symlink(precious, path.join(world.repo, name))
+    }
+    await publishFiles(world, [await writePackage(world.dir, one)])
+    expect(await readFile(precious, 'utf8')).toBe('the bytes of precious\n')
+    expect(await checkRepository(world.repo)).toEqual([one])
   })
 
   it('says which key of which role is missing', async () => {
