@@ -42,14 +42,25 @@ export async function readPending({
       },
       true,
     )
-    const envelope =
-      role === 'root' ? parseMetadata('root', bytes, path) : parseMetadata('targets', bytes, path)
+    const envelope = parse(role, bytes, path)
     if (metadataName(role, envelope.signed.version) !== name)
       throw new GupperError('untrusted', `${path} is version ${envelope.signed.version} of something else`)
     const { gupper: _context, ...rest } = envelope
     found.set(role, rest)
   }
   return found
+}
+
+function parse(role: string, bytes: Uint8Array, path: string): Envelope<Root> | Envelope<Targets> {
+  try {
+    return role === 'root' ? parseMetadata('root', bytes, path) : parseMetadata('targets', bytes, path)
+  } catch (error) {
+    if (!(error instanceof GupperError)) throw error
+    throw new GupperError(error.code, error.message, {
+      hint: `remove ${path}, and have the change made again`,
+      cause: error,
+    })
+  }
 }
 
 function decode(word: string): string {

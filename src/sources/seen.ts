@@ -11,9 +11,9 @@ export interface Seen {
   close(): Promise<void>
 }
 
-/** What a package is remembered by: its bytes where they are known, else what it is called. */
-export function keyOf(record: PackageRecord): string {
-  return record.digest ?? [record.source, record.file].join(' ')
+/** What a package is remembered by: its bytes where they are known, and what it is called, since names may share bytes. */
+export function keyOf({ digest, source, file }: PackageRecord): string {
+  return [digest ?? source, file].join(' ')
 }
 
 /** Remembers for as long as this process lives. */
@@ -47,7 +47,8 @@ export async function openSeen(file: string): Promise<Seen> {
       await writeDurably(file, [...keys].map((key) => `${key}\n`).join(''), `${file}.new`)
     const log: FileHandle = await open(file, 'a')
     return {
-      has: (record) => keys.has(keyOf(record)),
+      // Digests alone are what was remembered before.
+      has: (record) => keys.has(keyOf(record)) || (record.digest !== undefined && keys.has(record.digest)),
       add: async (record) => {
         keys.add(keyOf(record))
         await explaining(`cannot write ${file}`, async () => {

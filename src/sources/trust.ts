@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises'
 import path from 'node:path'
 import { explain, GupperError } from '../errors.ts'
 import { silent, type Observer } from '../package/observer.ts'
+import { withoutCredentials } from '../net/client.ts'
 import { readClock, warnOfClock } from '../store/clock.ts'
 import { findTrusted } from '../store/heritage.ts'
 import { openTrustedStore } from '../store/trusted.ts'
@@ -104,7 +105,8 @@ export async function openTrust(options: TrustOptions): Promise<Trust> {
           const others = await othersOf(addresses, i, reach)
           return await visit({ transport, others, last: i === addresses.length - 1 }, work)
         } catch (error) {
-          if (!isMirrors(error) || domestic.has(error) || addresses.length === 1) throw error
+          if (!isMirrors(error) || domestic.has(error)) throw error
+          if (addresses.length === 1) throw named(error, address)
           failures.push(error)
           tell(observer, address, error, addresses[i + 1])
         }
@@ -174,6 +176,13 @@ function isMirrors(error: unknown): error is GupperError {
 function tell(observer: Observer, address: string, error: GupperError, next: string | undefined): void {
   const then = next === undefined ? '' : `; trying ${next}`
   observer.warn(`${address} is of no use: ${error.message}${then}`)
+}
+
+// With its address, which what a rule says of a file does not know.
+function named(error: GupperError, address: string): GupperError {
+  const { code, message, hint, cause } = error
+  if (message.includes(address)) return error
+  return new GupperError(code, `${withoutCredentials(address)}: ${message}`, { hint, cause })
 }
 
 function gravest(failures: readonly GupperError[]): GupperError {
