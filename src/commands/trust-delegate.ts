@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
-import { delegate, undelegate } from '../repository/delegate.ts'
+import { delegate, undelegate } from '../repository/roles/delegate.ts'
 import { GupperCommand } from './command.ts'
 import { RoleFlags } from './role-flags.ts'
 

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
-import { makeKeyFiles } from '../repository/public-key.ts'
+import { makeKeyFiles } from '../repository/keys/public-key.ts'
 import { GupperCommand } from './command.ts'
 import { KeyFlags } from './key-flags.ts'
 import { parseKeyType } from './role-flags.ts'

@@ -3,19 +3,19 @@ import path from 'node:path'
 import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
 import { writeText } from '../package/ndjson.ts'
-import { describeChange } from '../repository/describe-change.ts'
-import { shortId } from '../repository/key-change.ts'
-import { noKeys, type Keyring } from '../repository/keyring.ts'
-import { readOutsideSignature, type OutsideSignature } from '../repository/outside-signature.ts'
-import { findPlaces, lackOfWaiting, readPendingFile, type Waiting } from '../repository/pending-file.ts'
-import { reviewWaiting } from '../repository/pending-collect.ts'
+import { describeChange } from '../repository/pending/describe.ts'
+import { shortId } from '../repository/roles/key-change.ts'
+import { noKeys, type Keyring } from '../repository/keys/keyring.ts'
+import { readOutsideSignature, type OutsideSignature } from '../repository/pending/outside-signature.ts'
+import { findPlaces, lackOfWaiting, readPendingFile, type Waiting } from '../repository/pending/file.ts'
+import { reviewWaiting } from '../repository/pending/collect.ts'
 import {
   agreementOf,
   hasSignedBefore,
   lacksOwn,
   signFiles,
   signRepository,
-} from '../repository/pending-sign.ts'
+} from '../repository/pending/sign.ts'
 import { askYes } from '../terminal/yes.ts'
 import { signedBytes } from '../trust/tuf/threshold.ts'
 import { GupperCommand } from './command.ts'

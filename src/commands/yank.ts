@@ -3,7 +3,7 @@ import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
 import { readFilter } from '../package/filter.ts'
 import { parseVersion } from '../package/version.ts'
-import { yank } from '../repository/yank.ts'
+import { yank } from '../repository/packages/yank.ts'
 import { GupperCommand } from './command.ts'
 import { KeyFlags } from './key-flags.ts'
 

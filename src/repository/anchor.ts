@@ -6,7 +6,7 @@ import { parseMetadata } from '../trust/tuf/metadata.ts'
 import type { Envelope, Root } from '../trust/tuf/model.ts'
 import { demandThreshold } from '../trust/tuf/threshold.ts'
 import { readRootVersion } from './committed.ts'
-import type { Keyring } from './keyring.ts'
+import type { Keyring } from './keys/keyring.ts'
 import { metadataName, type Layout } from './layout.ts'
 
 const anchorName = 'root.json'

@@ -10,11 +10,11 @@ import { gather, type Envelopes } from './complete.ts'
 import { Draft } from './draft.ts'
 import { clearJournal, recover, writeJournal } from './journal.ts'
 import { targetPath, type Layout } from './layout.ts'
-import { readPending, writePending } from './pending.ts'
-import { withContext } from './pending-context.ts'
-import { settlePlain } from './plain.ts'
+import { readPending, writePending } from './pending/pending.ts'
+import { withContext } from './pending/context.ts'
+import { settlePlain } from './packages/plain.ts'
 import { canSign, lackOf } from './sign.ts'
-import { finishTurn } from './turn.ts'
+import { finishTurn } from './roles/turn.ts'
 
 /** Bytes that wait in the staging directory to become a target. */
 export interface Placement {

@@ -4,7 +4,7 @@ import { delegatedKeys, delegatedNames, spokesmenOf } from '../trust/tuf/delegat
 import { topRoles, type Envelope, type Root, type Target, type Targets } from '../trust/tuf/model.ts'
 import { metaOf, readTargets, type Committed } from './committed.ts'
 import { specVersion } from './envelope.ts'
-import type { Keyring } from './keyring.ts'
+import type { Keyring } from './keys/keyring.ts'
 import type { Layout } from './layout.ts'
 import { expiresAfter, lifeOf, type Lives } from './lives.ts'
 import { unite, type Authority } from './sign.ts'

@@ -8,13 +8,13 @@ import type { Envelope, Root, Signed, Snapshot, Targets, Timestamp } from '../tr
 import { dropAnchor } from './anchor.ts'
 import { commit, writePart } from './commit.ts'
 import { describe, specVersion, writeEnvelope } from './envelope.ts'
-import { demandReachable, type NamedKey } from './key-change.ts'
-import { identityOf, type Keyring } from './keyring.ts'
+import { demandReachable, type NamedKey } from './roles/key-change.ts'
+import { identityOf, type Keyring } from './keys/keyring.ts'
 import { metadataPath, type Layout } from './layout.ts'
 import { expiresAfter, type Lives } from './lives.ts'
-import { keyNames, type KeyName, type Own } from './own-keys.ts'
-import { readPending, writePending } from './pending.ts'
-import { contextOfRoot } from './pending-context.ts'
+import { keyNames, type KeyName, type Own } from './keys/own-keys.ts'
+import { readPending, writePending } from './pending/pending.ts'
+import { contextOfRoot } from './pending/context.ts'
 import { lackOf, signWith } from './sign.ts'
 
 /** Who signs the root of a new repository besides its own key. */

@@ -4,11 +4,11 @@ import { demandAnchored } from './anchor.ts'
 import { readCommitted, readRoot } from './committed.ts'
 import { Draft } from './draft.ts'
 import { recover } from './journal.ts'
-import { noKeys, type Keyring } from './keyring.ts'
+import { noKeys, type Keyring } from './keys/keyring.ts'
 import { layoutOf } from './layout.ts'
 import { defaultLives, type Lives } from './lives.ts'
-import { readPending, settlePending } from './pending.ts'
-import { finishTurn } from './turn.ts'
+import { readPending, settlePending } from './pending/pending.ts'
+import { finishTurn } from './roles/turn.ts'
 
 /** What work on a repository needs. */
 export interface RepositoryOptions {

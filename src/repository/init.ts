@@ -9,7 +9,7 @@ import { writeFirst, type RootOptions } from './first-metadata.ts'
 import type { RepositoryOptions } from './hold.ts'
 import { layoutOf, metadataName, metadataPath, type Layout } from './layout.ts'
 import { defaultLives } from './lives.ts'
-import { keyNames, openKeys, ownKeys, type OwnOptions } from './own-keys.ts'
+import { keyNames, openKeys, ownKeys, type OwnOptions } from './keys/own-keys.ts'
 
 /** What a new repository is to be. */
 export interface InitOptions extends Omit<RepositoryOptions, 'keyring'>, OwnOptions {

@@ -5,8 +5,8 @@ import { isSafeName } from '../package/filename.ts'
 import { writeDurably } from '../store/durable.ts'
 import type { Draft } from './draft.ts'
 import { metadataName, metadataPath, signaturePath, targetPath, type Layout } from './layout.ts'
-import { settlePlain } from './plain.ts'
-import { openStaging } from './stage.ts'
+import { settlePlain } from './packages/plain.ts'
+import { openStaging } from './packages/stage.ts'
 
 /** What a run is about to change, so that the next one can finish or undo it. */
 export interface Journal {

@@ -2,8 +2,8 @@ import { conclude, type Outcome } from './conclude.ts'
 import { holdRepository, type RepositoryOptions } from './hold.ts'
 import { canCommit } from './commit.ts'
 import { renewDue, warnOfExpiry } from './renew.ts'
-import { renewRoot } from './root-change.ts'
-import { tryTurn, turn } from './root-turn.ts'
+import { renewRoot } from './roles/root-change.ts'
+import { tryTurn, turn } from './roles/root-turn.ts'
 
 /**
  * Signs the timestamp again, and the snapshot when less than half of its life is left; the online key is enough. Commits

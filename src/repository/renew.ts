@@ -1,4 +1,4 @@
-import { alignBins, binNames, isBin } from './bins.ts'
+import { alignBins, binNames, isBin } from './roles/bins.ts'
 import type { Draft } from './draft.ts'
 import { isHalfSpent } from './lives.ts'
 import { countKeys, lackOf } from './sign.ts'

@@ -3,7 +3,7 @@ import { GupperError } from '../errors.ts'
 import { readPublicKey } from '../trust/tuf/key.ts'
 import type { Envelope, Keys, PublicKey, RoleKeys, Signature, Signed } from '../trust/tuf/model.ts'
 import { signedBytes, signersOf } from '../trust/tuf/threshold.ts'
-import { findKey, type Keyring } from './keyring.ts'
+import { findKey, type Keyring } from './keys/keyring.ts'
 
 /** Who may sign a role: as its delegator writes it. */
 export interface Authority {

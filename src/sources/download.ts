@@ -4,7 +4,7 @@ import type { Observer } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
 import { blobPath, findBlob, partialPath, withCacheLock } from '../store/cache.ts'
 import { openPartial, type Partial as PartialFile } from '../store/partial.ts'
-import { createTarOpener, parseMemberUrl, streamMember, type TarFile } from './tar-file.ts'
+import { createTarOpener, parseMemberUrl, streamMember, type TarFile } from './transport/tar-file.ts'
 
 /** What is known of bytes that have been fetched. */
 export interface Fetched {

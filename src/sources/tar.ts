@@ -3,8 +3,8 @@ import { choose, choosesHere, fitting, type Filter } from '../package/filter.ts'
 import { isSafeName, parseFileName } from '../package/filename.ts'
 import type { PackageRecord } from '../package/record.ts'
 import { fileUrl, type Source, type SourceOptions } from './source.ts'
-import { createTarOpener, memberUrl, streamMember, type TarFile } from './tar-file.ts'
-import type { Member } from './tar-index.ts'
+import { createTarOpener, memberUrl, streamMember, type TarFile } from './transport/tar-file.ts'
+import type { Member } from './transport/tar-index.ts'
 
 /**
  * The packages in a tar of a directory of packages, or of a repository's folder. Nothing is unpacked; only what fits is

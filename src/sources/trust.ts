@@ -9,7 +9,7 @@ import { openTrustedStore } from '../store/trusted.ts'
 import { metadataLimits } from '../trust/tuf/limits.ts'
 import { refresh } from '../trust/tuf/refresh.ts'
 import { openTrusted, selfSigned, type Trusted } from '../trust/tuf/trusted.ts'
-import { openTransport, type Transport } from './transport.ts'
+import { openTransport, type Transport } from './transport/transport.ts'
 import type { SourceOptions } from './source.ts'
 
 /** Whom to trust, and where what was trusted before is kept. */

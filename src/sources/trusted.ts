@@ -7,7 +7,7 @@ import type { Trusted } from '../trust/tuf/trusted.ts'
 import { listTargets, type Listing, type Vouched } from '../trust/tuf/walk.ts'
 import type { Source, SourceOptions } from './source.ts'
 import type { Session, Trust } from './trust.ts'
-import { openTransport } from './transport.ts'
+import { openTransport } from './transport/transport.ts'
 
 /**
  * A signed repository: its records come from proven metadata only.

@@ -86,7 +86,7 @@ async function unpackCopy(
   into: string,
   options: { pick?: string; signal?: AbortSignal | undefined },
 ): Promise<string | undefined> {
-  const { unpack } = await import('./archive.ts')
+  const { unpack } = await import('./archive/archive.ts')
   try {
     return (await unpack(archive, format, into, options)).picked
   } catch (error) {
@@ -125,7 +125,7 @@ async function moveProgram(home: Home, receipt: Receipt, known: Known, staged: s
 
 async function moveTree(home: Home, receipt: Receipt, known: Known, staged: string): Promise<Slot> {
   const { listTree } = await import('./tree.ts')
-  const { syncTree } = await import('./archive.ts')
+  const { syncTree } = await import('./archive/archive.ts')
   await chmod(staged, 0o755)
   await syncTree(staged)
   const { manifest, size } = await listTree(staged)

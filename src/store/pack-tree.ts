@@ -2,7 +2,7 @@ import { lstat, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { GupperError, explaining } from '../errors.ts'
-import { ArchiveGuard, defaultLimits } from './archive-guard.ts'
+import { ArchiveGuard, defaultLimits } from './archive/guard.ts'
 
 /** What is packed: a path in the package, and where it is. */
 export type TreeEntry = { path: string; source: string; size: number } & (

@@ -1,8 +1,8 @@
 // A client of another house, tuf-js, and ours follow every change of keys from the first root on.
 import { expect, it } from 'vitest'
-import { binNames, mostInOneFile } from '../../src/repository/bins.ts'
-import { delegate, undelegate } from '../../src/repository/delegate.ts'
-import { readKeyring } from '../../src/repository/keyring.ts'
+import { binNames, mostInOneFile } from '../../src/repository/roles/bins.ts'
+import { delegate, undelegate } from '../../src/repository/roles/delegate.ts'
+import { readKeyring } from '../../src/repository/keys/keyring.ts'
 import { refresh } from '../../src/repository/refresh.ts'
 import { change, makeClients, makePerson, rotate } from './ceremony-tools.ts'
 import {

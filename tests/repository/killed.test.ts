@@ -4,8 +4,8 @@ import { cp, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
-import { noKeys, readKeyring } from '../../src/repository/keyring.ts'
-import { readMinisignSecret } from '../../src/repository/minisign-key.ts'
+import { noKeys, readKeyring } from '../../src/repository/keys/keyring.ts'
+import { readMinisignSecret } from '../../src/repository/keys/minisign-key.ts'
 import { checkMinisig, makeSecret, writeSecret } from './minisign-tools.ts'
 import {
   checkRepository,

@@ -2,8 +2,8 @@ import { createHash, randomBytes, scryptSync } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect } from 'vitest'
-import { blake2b256 } from '../../src/repository/blake2b.ts'
-import { makeKey } from '../../src/repository/key-file.ts'
+import { blake2b256 } from '../../src/repository/keys/blake2b.ts'
+import { makeKey } from '../../src/repository/keys/key-file.ts'
 import { checkSignature, parseKey, parseSignature } from '../../src/trust/minisign.ts'
 
 /** The bytes of a secret key file, as minisign.h of minisign 0.11 lays them out. */

@@ -3,12 +3,12 @@ import { createHash, createPrivateKey, randomBytes } from 'node:crypto'
 import { access, chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { blake2b256 } from '../../src/repository/blake2b.ts'
-import { noKeys } from '../../src/repository/keyring.ts'
-import { costOf, readMinisignSecret } from '../../src/repository/minisign-key.ts'
-import { makeSignature } from '../../src/repository/package-signature.ts'
+import { blake2b256 } from '../../src/repository/keys/blake2b.ts'
+import { noKeys } from '../../src/repository/keys/keyring.ts'
+import { costOf, readMinisignSecret } from '../../src/repository/keys/minisign-key.ts'
+import { makeSignature } from '../../src/repository/packages/package-signature.ts'
 import { refresh } from '../../src/repository/refresh.ts'
-import { yank } from '../../src/repository/yank.ts'
+import { yank } from '../../src/repository/packages/yank.ts'
 import type { PackageRecord } from '../../src/package/record.ts'
 import { parseKey } from '../../src/trust/minisign.ts'
 import { verifyFiles } from '../../src/trust/verify.ts'
@@ -250,7 +250,7 @@ describe('publishing with a minisign key', () => {
   it('refuses a package that is named like a signature', async () => {
     const world = await makeWorld()
     const file = await writePackage(world.dir, 'app-1.0.0-any-any')
-    const { publish } = await import('../../src/repository/publish.ts')
+    const { publish } = await import('../../src/repository/packages/publish.ts')
     const { from } = await import('../../src/package/flow.ts')
     const identity = { schema: 1 as const, name: 'app', version: '1.0.0', os: 'any', arch: 'any' }
     const records: PackageRecord[] = [{ ...identity, file: 'app-1.0.0-any-any.minisig', path: file }]

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { conclude } from '../../src/repository/conclude.ts'
 import { holdRepository } from '../../src/repository/hold.ts'
 import { refresh } from '../../src/repository/refresh.ts'
-import { yank } from '../../src/repository/yank.ts'
+import { yank } from '../../src/repository/packages/yank.ts'
 import {
   checkRepository,
   createEar,

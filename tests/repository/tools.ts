@@ -10,14 +10,14 @@ import { readCommitted } from '../../src/repository/committed.ts'
 import { Draft } from '../../src/repository/draft.ts'
 import { writeEnvelope } from '../../src/repository/envelope.ts'
 import { initRepository, type InitOptions } from '../../src/repository/init.ts'
-import { makeKey, writeKeyFile } from '../../src/repository/key-file.ts'
-import { noKeys, readKeyring, type Keyring } from '../../src/repository/keyring.ts'
+import { makeKey, writeKeyFile } from '../../src/repository/keys/key-file.ts'
+import { noKeys, readKeyring, type Keyring } from '../../src/repository/keys/keyring.ts'
 import { layoutOf, targetPath } from '../../src/repository/layout.ts'
 import { defaultLives } from '../../src/repository/lives.ts'
-import { isYanked } from '../../src/repository/plain.ts'
+import { isYanked } from '../../src/repository/packages/plain.ts'
 import { signWith } from '../../src/repository/sign.ts'
 import { keyIdOf, publicKeyOf } from '../../src/trust/tuf/key.ts'
-import { publish, readPackages, type PublishOptions } from '../../src/repository/publish.ts'
+import { publish, readPackages, type PublishOptions } from '../../src/repository/packages/publish.ts'
 
 /** A directory of its own for a test, deleted after it. */
 export async function makeDir(): Promise<string> {

@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { from } from '../../src/package/flow.ts'
 import { isFailure, type PackageRecord } from '../../src/package/record.ts'
 import { fetchPackages } from '../../src/sources/fetch.ts'
-import { openTransport } from '../../src/sources/transport.ts'
+import { openTransport } from '../../src/sources/transport/transport.ts'
 import { blobPath, partialPath } from '../../src/store/cache.ts'
 import { bytes, digest, file, makeDir, makeRepository, oddRole, target } from './folder.ts'
 

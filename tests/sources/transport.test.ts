@@ -7,8 +7,8 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Limits } from '../../src/net/limits.ts'
 import { startServer } from '../../src/server/server.ts'
-import { createHttpTransport } from '../../src/sources/transport-http.ts'
-import { openTransport, type Transport } from '../../src/sources/transport.ts'
+import { createHttpTransport } from '../../src/sources/transport/http.ts'
+import { openTransport, type Transport } from '../../src/sources/transport/transport.ts'
 import { file, makeDir, makeRepository, makeTar, oddRole, target } from './folder.ts'
 
 const limits: Partial<Limits> = { tries: 2, backoff: 1, rate: 500, rateWindow: 300 }

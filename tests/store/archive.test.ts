@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Format } from '../../src/package/filename.ts'
-import { inspect, syncTree, unpack, type UnpackOptions } from '../../src/store/archive.ts'
+import { inspect, syncTree, unpack, type UnpackOptions } from '../../src/store/archive/archive.ts'
 import { pax, tar, tarEntry, zip, type TarEntry, type ZipEntry } from './forge.ts'
 
 let directory: string

@@ -23,7 +23,7 @@ import { digestOf } from '../../src/package/digest.ts'
 import type { Format } from '../../src/package/filename.ts'
 import { host } from '../../src/package/platform.ts'
 import { parseItem } from '../../src/package/record.ts'
-import { unpack } from '../../src/store/archive.ts'
+import { unpack } from '../../src/store/archive/archive.ts'
 import { packPackage, type PackOptions } from '../../src/store/pack.ts'
 import { zip } from './forge.ts'
 
@@ -384,7 +384,7 @@ describe('what it refuses, leaving nothing', () => {
   })
 
   it('a file that grows or goes while it is packed', async () => {
-    const { makeArchive } = await import('../../src/store/archive-make.ts')
+    const { makeArchive } = await import('../../src/store/archive/make.ts')
     const source = join(directory, 'file')
     await copyFile('/bin/sh', source)
     for (const [size, path, code] of [

@@ -1,0 +1,35 @@
+import { rename } from 'node:fs/promises'
+import type { PublicKey, Root } from '../../trust/tuf/model.ts'
+import { isBin } from '../roles/bins.ts'
+import type { Draft } from '../draft.ts'
+import { findKey } from './keyring.ts'
+
+/**
+ * Renames the files of keys at hand that a new root has taken back to FILE.retired, so that they are not read any more.
+ * Nothing needs them again: the signatures that lead from the old root to the new one are made.
+ * @param before the root that is replaced
+ * @param next the new root
+ * @returns the new names; a file that cannot be renamed stays, with a warning
+ */
+export async function retire(draft: Draft, before: Root | undefined, next: Root): Promise<string[]> {
+  const { delegations } = (await draft.readCommitted('targets'))?.signed ?? {}
+  // Without the bins, which have the keys of targets.
+  const delegated = (delegations?.roles ?? []).filter((role) => !isBin(role))
+  const used = new Set([...Object.keys(next.keys), ...delegated.flatMap(({ keyids }) => keyids)])
+  const retired: string[] = []
+  for (const [id, key] of Object.entries(before?.keys ?? {})) {
+    const path = used.has(id) ? undefined : pathOf(draft, key)
+    if (path === undefined) continue
+    try {
+      await rename(path, `${path}.retired`)
+      retired.push(`${path}.retired`)
+    } catch {
+      draft.observer.warn(`the key ${path} is of no more use, but cannot be renamed`, { hint: 'destroy it' })
+    }
+  }
+  return retired
+}
+
+function pathOf({ keyring }: Draft, key: PublicKey): string | undefined {
+  return findKey(keyring, key)?.path
+}
