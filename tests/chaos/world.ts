@@ -151,6 +151,8 @@ export function endWithUs(child: ChildProcess): void {
   if (process.listenerCount('SIGTERM') === 0) process.on('SIGTERM', () => process.exit(143))
 }
 
+const longest = 120_000 // ms that a run may take
+
 type Kill = number | ((kill: () => void) => void)
 
 /**
@@ -179,9 +181,17 @@ export function run(
   const timer = typeof kill === 'number' ? setTimeout(end, kill) : undefined
   if (typeof kill === 'function') kill(end)
   return new Promise((resolve, reject) => {
+    // What does not end is told at once, with what is known of it, not by the deadline of all tests together.
+    const late = setTimeout(() => {
+      const open = child.stdio.map((stream, i) => (stream?.destroyed === false ? i : '')).join('')
+      const state = `status ${child.exitCode}, signal ${child.signalCode}, open streams: ${open || 'none'}`
+      end()
+      reject(new Error(`${args.join(' ')} has not ended for ${longest / 1000} s: ${state}; ${out.stderr}`))
+    }, longest)
     child.on('error', reject)
     child.on('close', (status, signal) => {
       clearTimeout(timer)
+      clearTimeout(late)
       resolve({ status, signal, ...out, took: performance.now() - began })
     })
   })
