@@ -97,7 +97,9 @@ export function isErrorCode(word: string): word is ErrorCode {
 /** Whether anything thrown carries an errno code such as ENOSPC. */
 export function errnoOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined
-  return typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code) ? error.code : undefined
+  // Node's rm says EISDIR as ERR_FS_EISDIR.
+  const code = typeof error.code === 'string' ? error.code.replace(/^ERR_FS_(?=E)/, '') : ''
+  return /^E[A-Z0-9]+$/.test(code) ? code : undefined
 }
 
 const plain: Record<string, string> = {
