@@ -4,6 +4,12 @@ teardown() { common_teardown; }
 
 record() { printf '{"schema":1,"name":"%s","version":"%s","os":"any","arch":"any","file":"%s-%s-any-any"}\n' "$1" "$2" "$1" "$2"; }
 
+# need_old_node: an older Node than gupper runs on is in $OLD_NODE; skips the test where there is none.
+need_old_node() {
+  OLD_NODE=$(for node in $(type -aP node); do "$node" -p 'const [a,b]=process.versions.node.split(".");+a<24||(+a==24&&+b<15)?process.execPath:""'; done | grep . | head -1) || true
+  [ -n "$OLD_NODE" ] || skip "needs an old Node"
+}
+
 @test "gupper --version prints the version of the package" {
   run_gupper --version
   assert_output_is "$(node -p "require('$ROOT/package.json').version")"
@@ -52,19 +58,17 @@ record() { printf '{"schema":1,"name":"%s","version":"%s","os":"any","arch":"any
 @test "a Node that is too old is told so in one line" {
   mkdir -p alone/bin
   cp "$ROOT/bin/gupper.js" "$ROOT/package.json" alone/ && mv alone/gupper.js alone/bin/
-  old=$(for node in $(type -aP node); do "$node" -p 'const [a,b]=process.versions.node.split(".");+a<24||(+a==24&&+b<15)?process.execPath:""'; done | grep . | head -1) || true
-  [ -n "$old" ] || skip "needs an old Node"
-  run -78 --separate-stderr "$old" alone/bin/gupper.js --version
+  need_old_node
+  run -78 --separate-stderr "$OLD_NODE" alone/bin/gupper.js --version
   [ "${#stderr_lines[@]}" -eq 1 ]
   assert_stderr_has "is too old"
 }
 
 @test "a Node that is too old hands over to the one that npm ci brought" {
-  old=$(for node in $(type -aP node); do "$node" -p 'const [a,b]=process.versions.node.split(".");+a<24||(+a==24&&+b<15)?process.execPath:""'; done | grep . | head -1) || true
-  [ -n "$old" ] || skip "needs an old Node"
-  run -0 --separate-stderr "$old" "$ROOT/bin/gupper.js" --version
+  need_old_node
+  run -0 --separate-stderr "$OLD_NODE" "$ROOT/bin/gupper.js" --version
   [ -z "$stderr" ]
-  record a 1.0.0 | run -65 --separate-stderr "$old" "$ROOT/bin/gupper.js" select --json <<<'[]'
+  record a 1.0.0 | run -65 --separate-stderr "$OLD_NODE" "$ROOT/bin/gupper.js" select --json <<<'[]'
 }
 
 @test "output is JSON lines in a pipe, a table with --text" {
@@ -131,8 +135,6 @@ record() { printf '{"schema":1,"name":"%s","version":"%s","os":"any","arch":"any
   printf '%s\n' "$(record a 1.0.0)" nonsense >&"$hold"
   wait_until 10 test -s err
   kill -TERM "$pid"
-  ended=0
-  wait "$pid" || ended=$?
-  [ "$ended" -eq 143 ]
+  ends_with 143 "$pid"
   exec {hold}>&-
 }

@@ -130,8 +130,7 @@ larger_than() { [ "$(cat "$1"* 2>/dev/null | wc -c)" -gt "$2" ]; }
   for size in 0 1000000 8000000 20000000; do
     spawn killed.out killed.err gupper pack tree --name app --version 1.0.0 --format tar --into packages
     wait_until 20 larger_than packages/.gupper-pack "$size"
-    kill -KILL "$SPAWNED_PID"
-    wait_until 10 has_ended "$SPAWNED_PID"
+    kill_hard "$SPAWNED_PID"
     run ! file_named 'packages/app-*'
     # The one before it was swept: leftovers do not grow.
     [ "$(ls -A packages | wc -l)" -eq 1 ]
@@ -146,9 +145,7 @@ larger_than() { [ "$(cat "$1"* 2>/dev/null | wc -c)" -gt "$2" ]; }
   spawn stopped.out stopped.err gupper pack tree --name app --version 1.0.0 --into packages
   wait_until 20 larger_than packages/.gupper-pack 100000
   kill -TERM "$SPAWNED_PID"
-  local status=0
-  wait "$SPAWNED_PID" || status=$?
-  [ "$status" -eq 143 ]
+  ends_with 143 "$SPAWNED_PID"
   [ -z "$(ls -A packages)" ]
 }
 
@@ -162,17 +159,11 @@ larger_than() { [ "$(cat "$1"* 2>/dev/null | wc -c)" -gt "$2" ]; }
 
 @test "pack: a full disk, 73, nothing left, and what was there stays" {
   make_tree tree 8
-  mkdir small
-  mount -t tmpfs -o size=2m tmpfs small 2>/dev/null || skip "needs the right to mount"
+  mount_small small 2m
   echo precious >small/precious
-  local code left
-  run gupper pack tree --name app --version 1.0.0 --format zip --into small
-  code=$status
-  left=$(ls -A small)
-  umount small
-  [ "$code" -eq 73 ]
-  [ "$left" = precious ]
-  assert_output_has "no space left"
+  run_gupper 73 pack tree --name app --version 1.0.0 --format zip --into small
+  assert_stderr_has "no space left"
+  [ "$(ls -A small)" = precious ]
 }
 
 @test "pack: a directory that cannot be written, 73" {
@@ -185,10 +176,7 @@ larger_than() { [ "$(cat "$1"* 2>/dev/null | wc -c)" -gt "$2" ]; }
 @test "pack: input that may not be read, 69, nothing left" {
   make_tree tree
   chmod 000 tree/share/data
-  local as_other=()
-  # Without these capabilities root is a user like others.
-  [ "$(id -u)" -ne 0 ] || { need setpriv; as_other=(setpriv --bounding-set '-dac_override,-dac_read_search'); }
-  run -69 --separate-stderr "${as_other[@]}" gupper pack tree --name app --version 1.0.0 --into packages
+  as_plain 69 gupper pack tree --name app --version 1.0.0 --into packages
   assert_stderr_has "share/data: permission denied"
   [ -z "$(ls -A packages)" ]
 }

@@ -2,22 +2,17 @@
 # gupper serve, as a real process, asked by curl.
 
 load helpers
+load serve
 
 setup() { common_setup; mkdir packages; need curl; }
 teardown() { common_teardown; }
 
-get() { curl -sS --max-time 20 "$@"; }
-status_of() { get -o /dev/null -w '%{http_code}' "$@"; }
-lists() { get "$SERVER_URL/list" | grep -qF "\"$1\""; }
 lists_not() { ! lists "$1"; }
-
-# A file that curl takes a while to read at the rate that is asked for.
-make_large() { head -c "$2" /dev/zero | tr '\0' x >"$1"; }
 
 @test "the first line on standard output tells the address" {
   start_server packages
   [[ $SERVER_URL =~ ^http://127\.0\.0\.1:[0-9]+$ ]]
-  [ "$(status_of "$SERVER_URL/healthz")" = 200 ]
+  [ "$(http_status "$SERVER_URL/healthz")" = 200 ]
 }
 
 # In a network of its own, so that nobody else can reach it meanwhile.
@@ -29,11 +24,11 @@ ip link set lo up && ip address add 192.0.2.7/32 dev lo
 gupper serve packages --port 0 >out 2>err &
 wait_until 10 has_line out
 url=$(field .listening <out)
-for host in localhost 127.0.0.1 192.0.2.7; do echo "$host $(status_of "http://$host:${url##*:}/healthz")"; done
+for host in localhost 127.0.0.1 192.0.2.7; do echo "$host $(http_status "http://$host:${url##*:}/healthz")"; done
 echo "$url"
 kill %1 && wait %1
 END
-  export -f wait_until has_line field status_of get
+  export -f wait_until has_line field http_status get
   run -0 unshare -rn bash everywhere
   [ "${lines[0]}" = "localhost 200" ]
   [ "${lines[1]}" = "127.0.0.1 200" ]
@@ -69,7 +64,7 @@ END
   cmp part packages/app-1.0.0-linux-amd64
   get -r 5-9 -o range "$url"
   cmp range <(tail -c +6 packages/app-1.0.0-linux-amd64 | head -c 5)
-  [ "$(status_of -r 300000- "$url")" = 416 ]
+  [ "$(http_status -r 300000- "$url")" = 416 ]
 }
 
 @test "a package that is moved in appears; one that is still copied does not" {
@@ -129,11 +124,11 @@ END
 @test "with a token file every route but /healthz wants a token" {
   printf 'secret\n' >tokens && chmod 600 tokens
   start_server packages --token-file tokens
-  [ "$(status_of "$SERVER_URL/list")" = 401 ]
-  [ "$(status_of -H 'Authorization: Bearer secret' "$SERVER_URL/list")" = 200 ]
-  [ "$(status_of -u me:secret "$SERVER_URL/")" = 200 ]
-  [ "$(status_of -u me:wrong "$SERVER_URL/")" = 401 ]
-  [ "$(status_of "$SERVER_URL/healthz")" = 200 ]
+  [ "$(http_status "$SERVER_URL/list")" = 401 ]
+  [ "$(http_status -H 'Authorization: Bearer secret' "$SERVER_URL/list")" = 200 ]
+  [ "$(http_status -u me:secret "$SERVER_URL/")" = 200 ]
+  [ "$(http_status -u me:wrong "$SERVER_URL/")" = 401 ]
+  [ "$(http_status "$SERVER_URL/healthz")" = 200 ]
 }
 
 @test "HTTPS with a certificate and its key" {
@@ -155,144 +150,7 @@ END
   local target
   for target in ../secret ..%2fsecret %2e%2e%2fsecret %252e%252e%252fsecret '..\secret' .hidden \
     link-1.0.0-linux-amd64 pipe-1.0.0-linux-amd64 /etc/passwd %00 . ..; do
-    [ "$(status_of --path-as-is "$SERVER_URL/download/$target")" = 404 ] || { echo "$target" >&2; return 1; }
+    [ "$(http_status "$SERVER_URL/download/$target")" = 404 ] || { echo "$target" >&2; return 1; }
   done
   [ "$(get "$SERVER_URL/list")" = '[]' ]
-}
-
-# --- misbehaviour ---
-
-@test "flags that make no sense are usage errors" {
-  run_gupper 64 serve
-  assert_stderr_has 'which directory?'
-  run_gupper 64 serve packages --port http
-  assert_stderr_has '--port is a number'
-  run_gupper 64 serve packages --port 65536
-  run_gupper 64 serve packages --tls-cert cert.pem
-  assert_stderr_has '--tls-cert and --tls-key go together'
-  run_gupper 64 serve packages --settle soon
-  run_gupper 64 serve packages --public-url nowhere
-  assert_no_trace
-}
-
-@test "a directory that is missing, or a file, is a clear error" {
-  run_gupper 69 serve nowhere --port 0
-  assert_stderr_has 'nowhere: no such file or directory'
-  printf x >file
-  run_gupper 69 serve file --port 0
-  assert_stderr_has 'it is not a directory'
-  assert_no_trace
-}
-
-@test "a port that is taken is a clear error" {
-  start_server packages
-  run_gupper 69 serve packages --host 127.0.0.1 --port "${SERVER_URL##*:}"
-  assert_stderr_has 'it is taken'
-  assert_stderr_has '--port'
-  assert_no_trace
-}
-
-@test "a token file without tokens is refused; one that others can read is warned of" {
-  printf '# none\n' >tokens && chmod 600 tokens
-  run_gupper 78 serve packages --port 0 --token-file tokens
-  assert_stderr_has 'no token in'
-  printf 'secret\n' >tokens && chmod 644 tokens
-  start_server packages --token-file tokens
-  wait_until 10 grep -q 'can be read by everyone' "$SERVER_ERR"
-}
-
-@test "SIGTERM lets a download finish, takes no one new, and ends with 0" {
-  make_large packages/app-1.0.0-linux-amd64 20000000
-  start_server packages
-  spawn big big.err curl -sS --limit-rate 10M --max-time 30 "$SERVER_URL/download/app-1.0.0-linux-amd64"
-  local client=$SPAWNED_PID
-  wait_until 10 test -s big
-  kill -TERM "$SERVER_PID"
-  refused() { ! curl -sf --max-time 5 "$SERVER_URL/healthz" >/dev/null; }
-  wait_until 10 refused
-  wait "$client"
-  local status=0
-  wait "$SERVER_PID" || status=$?
-  [ "$status" = 0 ]
-  cmp big packages/app-1.0.0-linux-amd64
-}
-
-@test "--drain bounds how long that takes" {
-  make_large packages/app-1.0.0-linux-amd64 20000000
-  start_server packages --drain 100ms
-  spawn big big.err curl -sS --limit-rate 1k --max-time 30 "$SERVER_URL/download/app-1.0.0-linux-amd64"
-  wait_until 10 test -s big
-  kill -TERM "$SERVER_PID"
-  wait_until 10 has_ended "$SERVER_PID"
-  local status=0
-  wait "$SERVER_PID" || status=$?
-  [ "$status" = 0 ]
-}
-
-@test "SIGTERM ends idle connections and event streams at once" {
-  start_server packages
-  spawn events events.err curl -sSN --max-time 20 "$SERVER_URL/events"
-  wait_until 10 grep -q '^id: ' events
-  kill -TERM "$SERVER_PID"
-  wait_until 5 has_ended "$SERVER_PID"
-  wait_until 5 has_ended "$SPAWNED_PID"
-}
-
-@test "killed at once and started again, it serves what is there" {
-  make_large packages/app-1.0.0-linux-amd64 5000000
-  for _ in 1 2 3; do
-    start_server packages
-    kill -KILL "$SERVER_PID"
-  done
-  start_server packages
-  get "$SERVER_URL/download/app-1.0.0-linux-amd64" | cmp - packages/app-1.0.0-linux-amd64
-  [ "$(find "$XDG_CACHE_HOME/gupper/index" -type f 2>/dev/null | wc -l)" -le 1 ]
-}
-
-@test "a directory that vanishes is said to be gone, and served again when it is back" {
-  printf x >packages/app-1.0.0-linux-amd64
-  start_server packages
-  mv packages away
-  answers() { [ "$(status_of "$SERVER_URL/list")" = "$1" ]; }
-  wait_until 15 answers 503
-  grep -q 'cannot be read any more' "$SERVER_ERR"
-  mv away packages
-  wait_until 15 answers 200
-  [ "$(get "$SERVER_URL/download/app-1.0.0-linux-amd64")" = x ]
-}
-
-@test "a package that is deleted is not found; one that is cut short is never served as whole" {
-  make_large packages/app-1.0.0-linux-amd64 3000000
-  make_large packages/app-2.0.0-linux-amd64 3000000
-  start_server packages
-  rm packages/app-1.0.0-linux-amd64
-  [ "$(status_of "$SERVER_URL/download/app-1.0.0-linux-amd64")" = 404 ]
-  truncate -s 1000 packages/app-2.0.0-linux-amd64
-  local status
-  status=$(status_of "$SERVER_URL/download/app-2.0.0-linux-amd64")
-  [ "$status" = 503 ] || [ "$status" = 404 ]
-  wait_until 10 lists app-2.0.0-linux-amd64
-  [ "$(get "$SERVER_URL/download/app-2.0.0-linux-amd64" | wc -c)" = 1000 ]
-}
-
-@test "it goes on when the reader of its standard output has gone" {
-  mkfifo pipe
-  spawn pipe err gupper serve packages --host 127.0.0.1 --port 0
-  local pid=$SPAWNED_PID
-  head -1 pipe >first
-  SERVER_URL=$(field .listening <first)
-  [ "$(status_of "$SERVER_URL/list")" = 200 ]
-  kill -TERM "$pid"
-  local status=0
-  wait "$pid" || status=$?
-  [ "$status" = 0 ]
-}
-
-@test "a read-only directory and a cache that cannot be written are no trouble" {
-  printf x >packages/app-1.0.0-linux-amd64
-  chmod a-w packages
-  rm -rf "$XDG_CACHE_HOME/gupper" && mkdir -p "$XDG_CACHE_HOME" && printf x >"$XDG_CACHE_HOME/gupper"
-  start_server packages
-  lists app-1.0.0-linux-amd64
-  chmod u+w packages
 }

@@ -2,6 +2,7 @@
 # gupper serve with a signed repository: its files as they lie there, asked by curl.
 
 load helpers
+load serve
 
 setup() {
   common_setup
@@ -15,8 +16,6 @@ setup() {
 }
 teardown() { common_teardown; }
 
-get() { curl -sS --max-time 20 "$@"; }
-status_of() { get -o /dev/null -w '%{http_code}' --path-as-is "$@"; }
 renew() { echo "$1" >repo/metadata/new && mv repo/metadata/new repo/metadata/timestamp.json; }
 
 @test "serve: metadata and targets are there, the ancestor's routes too" {
@@ -34,9 +33,9 @@ renew() { echo "$1" >repo/metadata/new && mv repo/metadata/new repo/metadata/tim
   get -D headers "$SERVER_URL/metadata/timestamp.json" >/dev/null
   grep -qi '^cache-control: no-cache' headers
   get --etag-save tag "$SERVER_URL/metadata/timestamp.json" >/dev/null
-  [ "$(status_of --etag-compare tag "$SERVER_URL/metadata/timestamp.json")" = 304 ]
+  [ "$(http_status --etag-compare tag "$SERVER_URL/metadata/timestamp.json")" = 304 ]
   renew '{"version":2}'
-  [ "$(status_of --etag-compare tag "$SERVER_URL/metadata/timestamp.json")" = 200 ]
+  [ "$(http_status --etag-compare tag "$SERVER_URL/metadata/timestamp.json")" = 200 ]
 }
 
 @test "serve: a download of a target is resumed" {
@@ -59,7 +58,7 @@ renew() { echo "$1" >repo/metadata/new && mv repo/metadata/new repo/metadata/tim
   for path in /metadata/ /targets/ /metadata/../../secret /metadata/%2e%2e/%2e%2e/secret \
     /metadata/..%2f..%2fsecret /metadata/2.root.json /.gupper/lock /metadata/..%2f.gupper%2flock \
     /metadata/%00 /metadata/1.root.json%00 /download/.gupper%2flock /download/metadata%2f1.root.json; do
-    [ "$(status_of "$SERVER_URL$path")" = 404 ] || { echo "reached: $path" >&2; return 1; }
+    [ "$(http_status "$SERVER_URL$path")" = 404 ] || { echo "reached: $path" >&2; return 1; }
   done
 }
 

@@ -1,39 +1,10 @@
 #!/usr/bin/env bats
-# gupper publish, yank and trust refresh: packages enter a repository whole or not at all, whatever happens meanwhile.
+# gupper publish: packages enter a repository whole or not at all, whatever happens meanwhile.
 
 load helpers
-
-MOUNTED=()
-setup() {
-  common_setup
-  unset GUPPER_KEYS GUPPER_PASSPHRASE
-}
-teardown() {
-  local failed=0 place
-  common_teardown || failed=1
-  cd "$BATS_TEST_TMPDIR" || failed=1
-  for place in "${MOUNTED[@]}"; do umount "$place" || failed=1; done
-  return "$failed"
-}
-
-init() { gupper trust init repo --keys keys --quiet "$@" >/dev/null; }
-app() { make_package pkgs "$1" "${@:2}"; }
-publish() { gupper publish --to repo --keys keys "$@"; }
-# offered: the versions that the repository offers to clients without trust, in order.
-offered() { gupper list --all repo | node -e 'for (const line of require("node:fs").readFileSync(0, "utf8").split("\n")) if (line) console.log(JSON.parse(line).version)' | sort | xargs; }
-# said ROLE: the version of a role that timestamp.json leads to.
-said() { node -e 'const fs = require("node:fs"), read = (n) => JSON.parse(fs.readFileSync(`repo/metadata/${n}.json`)).signed
-  const snapshot = read("timestamp").meta["snapshot.json"].version
-  console.log(process.argv[1] === "timestamp" ? read("timestamp").version : process.argv[1] === "snapshot" ? snapshot : read(`${snapshot}.snapshot`).meta[`${process.argv[1]}.json`].version)' "$1"; }
-state() { find repo -type f ! -name lock -exec sha256sum {} + | sort; }
-
-# small DIR SIZE: a small file system of its own.
-small() {
-  [ "$(id -u)" = 0 ] || skip 'only root can mount a file system'
-  mkdir -p "$1"
-  mount -t tmpfs -o "size=$2" tmpfs "$1" 2>/dev/null || skip 'a file system cannot be mounted here'
-  MOUNTED+=("$PWD/$1")
-}
+load repository
+setup() { common_setup; }
+teardown() { common_teardown; }
 
 @test "publish: a package goes from pack into the repository, and its record goes on" {
   init
@@ -67,33 +38,33 @@ small() {
 @test "publish: the same again changes nothing; other bytes are refused, and nothing changes" {
   init
   app 1.0.0 | publish >/dev/null
-  state >before
+  sums repo >before
   run_gupper publish --to repo --keys keys pkgs/*
   [ "$(field .publication.changed <<<"$output")" = false ]
-  state | diff before -
+  sums repo | diff before -
   make_program pkgs/app-1.0.0-* 1.0.0 'echo evil'
   app 1.1.0 >/dev/null
   run_gupper 65 publish --to repo --keys keys pkgs/*
   [ "$(field .error.code <<<"$output")" = conflict ]
   assert_stderr_has "is published with other bytes"
   assert_stderr_has "nothing was published"
-  state | diff before -
+  sums repo | diff before -
 }
 
 @test "publish: a failure in the input publishes nothing, travels on, and gives the exit status" {
   init
   app 1.0.0 >record
-  state >before
+  sums repo >before
   run_sh 69 'cat record | { cat; gupper fetch </dev/null; gupper list nowhere; } 2>/dev/null | gupper publish --to repo --keys keys'
   [ "$(field .error.step <<<"$output")" = list ]
   [ "${#lines[@]}" -eq 1 ]
   assert_stderr_has "nothing was published"
-  state | diff before -
+  sums repo | diff before -
   run_sh 65 'sed "s/\"size\":[0-9]*/\"size\":1/" record | gupper publish --to repo --keys keys'
   run_sh 65 'sed "s/\"digest\":\"sha256:..../\"digest\":\"sha256:0000/" record | gupper publish --to repo --keys keys'
   [ "$(field .error.code <<<"$output")" = wrong-digest ]
   run_sh 65 'echo "{}" | gupper publish --to repo --keys keys'
-  state | diff before -
+  sums repo | diff before -
 }
 
 @test "publish: without keys into a plain directory, and never into a signed one" {
@@ -121,7 +92,7 @@ small() {
   mkdir some && mv keys/targets.pem some/
   run_gupper 78 publish --to repo --keys keys pkgs/*
   local id
-  id=$(node -e 'console.log(JSON.parse(require("node:fs").readFileSync("repo/metadata/1.root.json")).signed.roles.targets.keyids[0])')
+  id=$(field .signed.roles.targets.keyids.0 < <(tr -d '\n' <repo/metadata/1.root.json))
   assert_stderr_has "the role targets: none of its keys is in $PWD/keys; it takes $id"
   run_gupper publish --to repo --keys keys --keys some pkgs/*
   run_gupper 78 publish --to repo --keys nowhere pkgs/*
@@ -141,57 +112,6 @@ small() {
   assert_silent
   [ "$(said targets)" = 2 ]
   [ "$(offered)" = 1.0.0 ]
-}
-
-@test "yank: it is signed as yanked and no longer offered; --undo takes that back" {
-  init
-  app 1.0.0 | publish >/dev/null
-  app 1.1.0 | publish >/dev/null
-  run_gupper yank app@1.1 --to repo --keys keys --reason 'loses settings'
-  [ "$(field .yanked.reason <<<"$output")" = 'loses settings' ]
-  [ "$(field .publication.changed <<<"$output")" = true ]
-  [ "$(offered)" = 1.0.0 ]
-  grep -qF '"reason":"loses settings"' "repo/metadata/$(said targets).targets.json"
-  [ "$(find repo/targets -type f | wc -l)" -eq 2 ]
-  state >before
-  run_gupper yank app@1.1.0 --to repo --keys keys
-  [ "$(field .publication.changed <<<"$output")" = false ]
-  state | diff before -
-  run_gupper publish --to repo --keys keys pkgs/*-1.1.0-*
-  assert_stderr_has "was yanked, and stays so"
-  state | diff before -
-  run_gupper yank app@1.1.0 --to repo --keys keys --undo
-  [ "$(field .yanked <<<"$output")" = undefined ]
-  [ "$(offered)" = '1.0.0 1.1.0' ]
-}
-
-@test "yank: what is not there, 69; only one platform; what is no version, 64" {
-  init
-  make_program app 1.0.0
-  for os in linux darwin; do gupper pack app --name app --version 1.0.0 --os $os --into pkgs; done | publish >/dev/null
-  run_gupper 69 yank app@2.0.0 --to repo --keys keys
-  [ "$(field .error.code <<<"$output")" = not-found ]
-  run_gupper yank app@1.0.0 --os darwin --to repo --keys keys
-  [ "${#lines[@]}" -eq 1 ]
-  [ "$(field .os <<<"$output")" = darwin ]
-  [ "$(offered)" = 1.0.0 ]
-  run_gupper 64 yank app --to repo --keys keys
-  run_gupper 64 yank app@1.0.0 --keys keys
-  run_gupper 78 yank app@1.0.0 --to repo
-}
-
-@test "trust refresh: silent, a new timestamp each time, and nothing else; warnings of what expires" {
-  init --expires root=3d
-  state >before
-  run_gupper trust refresh repo --keys keys/online.pem
-  [ -z "$output" ]
-  assert_stderr_has "the role root expires on"
-  [ "$(said timestamp)" = 2 ]
-  state | diff before - | grep -c '^[<>]' | grep -qx 2
-  run_gupper 78 trust refresh repo --keys keys/targets.pem
-  assert_stderr_has "the role snapshot"
-  run_gupper 78 trust refresh nowhere --keys keys
-  run_gupper 64 trust refresh repo --keys keys --expires timestamp=soon
 }
 
 # Misbehaviour
@@ -235,8 +155,7 @@ small() {
 }
 
 @test "publish: a full disk, 73; the repository is good, and goes on when there is room" {
-  gupper trust init keysonly --keys keys --quiet >/dev/null
-  small disk 3m
+  mount_small disk 3m
   gupper trust init disk/repo --keys keys --quiet >/dev/null
   head -c 1M /dev/urandom >app-1.0.0-any-any
   head -c 4M /dev/urandom >app-1.1.0-any-any
@@ -262,9 +181,7 @@ small() {
   init
   app 1.0.0 >/dev/null
   mkdir ro
-  [ "$(id -u)" = 0 ] || skip 'only root can mount a file system'
-  mount --bind repo ro 2>/dev/null || skip 'a file system cannot be mounted here'
-  MOUNTED+=("$PWD/ro")
+  mount_for_test ro --bind repo
   mount -o remount,bind,ro ro
   run_gupper 73 publish --to ro --keys keys pkgs/*
   run_gupper 73 trust refresh ro --keys keys
@@ -279,8 +196,7 @@ small() {
   for size in 0 8000000 30000000; do
     spawn killed.out killed.err gupper publish --to repo --keys keys app-1.0.0-any-any
     wait_until 20 copied "$size"
-    kill -KILL "$SPAWNED_PID"
-    wait_until 10 has_ended "$SPAWNED_PID"
+    kill_hard "$SPAWNED_PID"
     [ "$(find repo/.gupper/staging -type f | wc -l)" -le 1 ]
     [ "$(said targets)" = 1 ]
   done
@@ -296,9 +212,7 @@ copied() { [ "$(cat repo/.gupper/staging/.gupper-pack* 2>/dev/null | wc -c)" -gt
   spawn stopped.out stopped.err gupper publish --to repo --keys keys app-1.0.0-any-any
   wait_until 20 copied 0
   kill -TERM "$SPAWNED_PID"
-  local status=0
-  wait "$SPAWNED_PID" || status=$?
-  [ "$status" -eq 143 ]
+  ends_with 143 "$SPAWNED_PID"
   [ -z "$(ls -A repo/.gupper/staging)" ]
 }
 

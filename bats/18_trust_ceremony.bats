@@ -2,14 +2,10 @@
 # A ceremony for two people, as the README shows it: no directory ever holds the private root keys of both.
 
 load helpers
-setup() {
-  common_setup
-  unset GUPPER_KEYS GUPPER_PASSPHRASE
-}
+setup() { common_setup; }
 teardown() { common_teardown; }
 
 quietly() { gupper "$@" >>log 2>&1 || { cat log >&2; return 1; }; }
-ids() { gupper trust status repo | head -n 1 | field .keys; }
 
 # Ann has the repository, Bob and a safe have a root key each; two of the three must sign.
 make_ceremony() {

@@ -2,8 +2,6 @@ load helpers
 setup() { common_setup; }
 teardown() { common_teardown; }
 
-versions() { for line in "${lines[@]}"; do field .version <<<"$line"; done | tr '\n' ' '; }
-
 @test "list of a directory gives the newest of each name for this machine, with size and digest" {
   make_package pkgs 1.9.0 >/dev/null
   make_package pkgs 1.11.0 >/dev/null
@@ -174,38 +172,30 @@ gupper_platform() { make_package probe 0.0.1 | field .file | sed 's/^app-0.0.1-/
   [ "$(field .name <<<"$output")" = "it's ä \"名\"" ]
 }
 
-# hostile SIN: starts the hostile server; its address is in $HOSTILE.
-hostile() {
-  mkdir -p none
-  spawn hostile.out hostile.err node "$ROOT/tests/hostile-server.ts" --sin "$1" --dir none
-  wait_until 15 has_line hostile.out
-  HOSTILE=$(field .url <hostile.out)
-}
-
 @test "misbehaviour: a server whose list is not JSON is 76" {
-  hostile not-json
-  run_gupper 76 list "$HOSTILE"
+  start_hostile not-json
+  run_gupper 76 list "$URL"
   assert_stderr_has "does not answer with"
   assert_no_trace
 }
 
 @test "misbehaviour: names with slashes and .. from a server of names are left out with a warning" {
-  hostile evil-names
-  run_gupper list "$HOSTILE" --all
+  start_hostile evil-names
+  run_gupper list "$URL" --all
   assert_output_is ""
   assert_stderr_has "4 of 4 names are not those of packages"
 }
 
 @test "misbehaviour: records with slashes and .. from a server are 76, and none is passed on" {
-  hostile evil-records
-  run_gupper 76 list "$HOSTILE" --all
+  start_hostile evil-records
+  run_gupper 76 list "$URL" --all
   [ "${#lines[@]}" -eq 1 ]
   assert_output_has '"exit":76'
 }
 
 @test "misbehaviour: a list of a million entries is read, and the newest is told" {
-  hostile million-entries
-  run_gupper list "$HOSTILE" --os linux --arch amd64
+  start_hostile million-entries
+  run_gupper list "$URL" --os linux --arch amd64
   [ "$(field .version <<<"$output")" = 1.0.999999 ]
 }
 

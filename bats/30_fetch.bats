@@ -7,17 +7,11 @@ setup() {
   mkdir served
   head -c 3000000 /dev/urandom >served/app-1.0.0-any-any
 }
-teardown() {
-  umount small 2>/dev/null || true
-  common_teardown
-}
+teardown() { common_teardown; }
 
 # sin NAME: starts the hostile server; its address is in $URL, the records of what it has in ./records.
 sin() {
-  spawn server.out server.err node "$ROOT/tests/hostile-server.ts" --sin "$1" --dir served "${@:2}"
-  SERVER_PID=$SPAWNED_PID
-  wait_until 10 has_line server.out || { cat server.err >&2; return 1; }
-  URL=$(field .url <server.out)
+  start_hostile "$@"
   curl -fsS -H 'accept: application/x-ndjson' "$URL/list" >records
 }
 
@@ -100,9 +94,7 @@ misbehaves() {
 
 # The record of a server that does not even answer to /list as it should.
 sin_record() {
-  spawn server.out server.err node "$ROOT/tests/hostile-server.ts" --sin "$1" --dir served
-  wait_until 10 has_line server.out
-  URL=$(field .url <server.out)
+  start_hostile "$1"
   echo '{"schema":1,"name":"app","version":"1.0.0","os":"any","arch":"any","file":"app-1.0.0-any-any","url":"'"$URL"'/download/app-1.0.0-any-any"}' >records
 }
 
@@ -123,8 +115,7 @@ sin_record() {
   sin stalls-once
   spawn fetch.out fetch.err sh -c 'exec gupper fetch --into out <records'
   wait_until 20 has_partial
-  kill -KILL "$SPAWNED_PID"
-  wait_until 10 has_ended "$SPAWNED_PID"
+  kill_hard "$SPAWNED_PID"
   [ ! -e out/app-1.0.0-any-any ]
   local had
   had=$(partial_size)
@@ -147,20 +138,13 @@ sin_record() {
 
 @test "fetch: a full disk, 73, and what was there stays" {
   need curl
-  mkdir small
-  mount -t tmpfs -o size=2m tmpfs small 2>/dev/null || skip "needs the right to mount"
+  mount_small small 2m
   echo precious >small/precious
   sin none
   XDG_CACHE_HOME=$PWD/small run_gupper 73 fetch <records
-  local code left
-  code=$(field .error.code <<<"$output")
-  left=$(find small -type f -size +0 ! -name '*.json')
-  local free
-  free=$(df --output=avail small | tail -1)
-  umount small
-  [ "$code" = no-space ]
-  [ "$left" = small/precious ]
-  [ "$free" -gt 1000 ]
+  [ "$(field .error.code <<<"$output")" = no-space ]
+  [ "$(find small -type f -size +0 ! -name '*.json')" = small/precious ]
+  [ "$(df --output=avail small | tail -1)" -gt 1000 ]
 }
 
 @test "fetch: a directory that cannot be written, 73" {

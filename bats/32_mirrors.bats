@@ -12,14 +12,6 @@ setup() {
 }
 teardown() { common_teardown; }
 
-# sin NAME: starts a hostile server; its address is in $URL.
-sin() {
-  local out=$BATS_TEST_TMPDIR/$1.$RANDOM
-  spawn "$out" "$out.err" node "$ROOT/tests/hostile-server.ts" --sin "$1" --dir served
-  wait_until 10 has_line "$out" || { cat "$out.err" >&2; return 1; }
-  URL=$(field .url <"$out")
-}
-
 # with_mirrors URL…: the record of the package, at the first of them, with the others as its mirrors.
 with_mirrors() {
   # shellcheck disable=SC2016
@@ -41,8 +33,8 @@ repository() {
 }
 
 @test "mirrors: a server that lies, one that is away and an honest one: the package arrives, and the faults are told" {
-  sin wrong-digest; local liar=$URL
-  sin none; HONEST=$URL
+  start_hostile wrong-digest; local liar=$URL
+  start_hostile none; HONEST=$URL
   with_mirrors "$liar" http://127.0.0.1:1 "$HONEST" >records
   run_gupper fetch --into out <records
   cmp served/app-1.0.0-any-any out/app-1.0.0-any-any
@@ -53,8 +45,8 @@ repository() {
 }
 
 @test "mirrors: a download that one of them broke off is gone on with at the next" {
-  sin truncates; local cut=$URL
-  sin none; HONEST=$URL
+  start_hostile truncates; local cut=$URL
+  start_hostile none; HONEST=$URL
   with_mirrors "$cut" "$HONEST" >records
   run_gupper fetch --verbose --into out <records
   cmp served/app-1.0.0-any-any out/app-1.0.0-any-any
@@ -62,9 +54,9 @@ repository() {
 }
 
 @test "mirrors: all fail: the worst of it is the status, all of them are named, nothing bad stays" {
-  sin not-found; local away=$URL
-  sin wrong-digest; local liar=$URL
-  sin none; HONEST=$URL
+  start_hostile not-found; local away=$URL
+  start_hostile wrong-digest; local liar=$URL
+  start_hostile none; HONEST=$URL
   with_mirrors "$away" "$liar" >records
   run_gupper 65 fetch --into out <records
   [ "$(field .error.code <<<"$output")" = wrong-digest ]
@@ -76,8 +68,8 @@ repository() {
 }
 
 @test "mirrors: without a digest only the first is asked" {
-  sin not-found; local away=$URL
-  sin none; HONEST=$URL
+  start_hostile not-found; local away=$URL
+  start_hostile none; HONEST=$URL
   with_mirrors "$away" "$HONEST" | sed 's/"digest":"[^"]*",\?//' | sed 's/,}/}/' >records
   run_gupper 69 fetch <records
   [ "$(field .error.code <<<"$output")" = not-found ]
@@ -122,7 +114,7 @@ repository() {
 @test "a tar may be the mirror of a server that is away" {
   repository repo
   tar -cf repo.tar repo
-  sin none; HONEST=$URL
+  start_hostile none; HONEST=$URL
   with_mirrors http://127.0.0.1:1 "file://$PWD/repo.tar#targets/$TARGET" >records
   run_gupper fetch --into out <records
   cmp served/app-1.0.0-any-any out/app-1.0.0-any-any

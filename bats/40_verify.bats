@@ -10,11 +10,6 @@ setup() {
 }
 teardown() { common_teardown; }
 
-make_keys() {
-  need minisign
-  for name in "$@"; do minisign -G -W -p "$name.pub" -s "$name.key" >/dev/null; done
-}
-
 # refused CODE: what came out is one failure with that code, which a later step passes on without acting.
 refused() {
   [ "$(wc -l <<<"$output")" -eq 1 ]
@@ -88,7 +83,7 @@ refused() {
 }
 
 @test "verify takes signatures of the real minisign, prehashed and legacy, and tells the trusted comment" {
-  make_keys one
+  make_minisign one
   minisign -S -s one.key -m app-1.9.2-any-any -t 'built in the open' >/dev/null
   run_gupper verify --minisign one.pub <record
   assert_output_has '"comment":"built in the open"'
@@ -100,7 +95,7 @@ refused() {
 }
 
 @test "verify refuses another key, a changed comment, a cut signature, and none at all" {
-  make_keys one two
+  make_minisign one two
   run_gupper 77 verify --minisign one.pub --require none <record
   assert_stderr_has "app-1.9.2-any-any.minisig"
   refused untrusted
@@ -119,7 +114,7 @@ refused() {
 }
 
 @test "verify refuses an old package that is sold as a new one" {
-  make_keys one
+  make_minisign one
   minisign -S -s one.key -m app-1.9.2-any-any >/dev/null
   sed 's/"version":"1.9.2"/"version":"9.9.9"/' record >sold
   run_gupper 77 verify --minisign one.pub <sold
@@ -127,7 +122,7 @@ refused() {
 }
 
 @test "verify proves plain files, and makes records of those named like packages" {
-  make_keys one
+  make_minisign one
   minisign -S -s one.key -m app.bin app-1.9.2-any-any >/dev/null
   run_gupper verify app-1.9.2-any-any app.bin --minisign one.pub
   [ "$(field .version <<<"${lines[0]}")" = 1.9.2 ]
@@ -176,7 +171,7 @@ refused() {
 }
 
 @test "a server's checksums and signatures are fetched from where the package is" {
-  make_keys one
+  make_minisign one
   mkdir repo
   cp app.bin repo/app-1.9.2-any-any
   (cd repo && minisign -S -s ../one.key -m app-1.9.2-any-any >/dev/null)

@@ -5,18 +5,14 @@ teardown() { common_teardown; }
 
 # put VERSION…: installs these versions of a program at ./app, one after the other.
 put() {
-  local version file digest
+  local version file
   for version; do
     file=packages/app-$version-any-any
     make_program "$file" "$version"
-    digest=$(sha256sum "$file" | cut -d' ' -f1)
-    printf '{"schema":1,"name":"app","version":"%s","os":"any","arch":"any","file":"%s","digest":"sha256:%s","path":"%s","proofs":[{"by":"digest"}]}\n' \
-      "$version" "${file##*/}" "$digest" "$PWD/$file" >"$version.ndjson"
+    describe_package app "$version" "$file" >"$version.ndjson"
     run_gupper install --to app <"$version.ndjson"
   done
 }
-
-assert_version() { [ "$(./app --version)" = "app version $1" ] || { ./app --version >&2; return 1; }; }
 
 @test "rollback: the version before stands there again, without its package" {
   put 1.0.0 1.1.0
@@ -24,7 +20,7 @@ assert_version() { [ "$(./app --version)" = "app version $1" ] || { ./app --vers
   run_gupper rollback app
   [ "$(field .version <<<"$output")" = 1.0.0 ]
   [ "$(field .installed <<<"$output")" = "{\"path\":\"$PWD/app\",\"changed\":true,\"previous\":\"1.1.0\",\"rolled_back\":true}" ]
-  assert_version 1.0.0
+  assert_version ./app 1.0.0
 }
 
 @test "rollback: what was taken back is not installed again unless asked for" {
@@ -32,22 +28,22 @@ assert_version() { [ "$(./app --version)" = "app version $1" ] || { ./app --vers
   run_gupper rollback app
   run_gupper 65 install --to app <1.1.0.ndjson
   [ "$(field .error.code <<<"$output")" = rejected ]
-  assert_version 1.0.0
+  assert_version ./app 1.0.0
   run_gupper select --newer-than ./app --all <1.1.0.ndjson
   assert_output_is ''
   run_gupper install --to app --again <1.1.0.ndjson
-  assert_version 1.1.0
+  assert_version ./app 1.1.0
 }
 
 @test "rollback: --version goes to a kept version by name, and forgives it" {
   put 1.0.0 1.1.0 1.2.0
   run_gupper rollback app
   run_gupper rollback app --version 1.2.0
-  assert_version 1.2.0
+  assert_version ./app 1.2.0
   run_gupper install --to app <1.2.0.ndjson
   [ "$(field .installed.changed <<<"$output")" = false ]
   run_gupper rollback app --version 1.0.0
-  assert_version 1.0.0
+  assert_version ./app 1.0.0
 }
 
 @test "rollback: --list shows what is kept, and changes nothing" {
@@ -58,14 +54,14 @@ assert_version() { [ "$(./app --version)" = "app version $1" ] || { ./app --vers
   [ "$(field .current <<<"${lines[1]}")" = true ]
   run_gupper rollback app --list --text
   assert_output_has '*  1.1.0'
-  assert_version 1.1.0
+  assert_version ./app 1.1.0
 }
 
 @test "rollback: --dry-run says where it would go" {
   put 1.0.0 1.1.0
   run_gupper rollback app --dry-run
   [ "$(field .installed.dry_run <<<"$output")" = true ]
-  assert_version 1.1.0
+  assert_version ./app 1.1.0
 }
 
 # Misbehaviour
@@ -82,7 +78,7 @@ assert_version() { [ "$(./app --version)" = "app version $1" ] || { ./app --vers
   run_gupper 64 rollback
   run_gupper 64 rollback app --version newest
   assert_no_trace
-  assert_version 1.0.0
+  assert_version ./app 1.0.0
 }
 
 @test "rollback: a slot that was written to is not switched to, 65" {
@@ -90,7 +86,7 @@ assert_version() { [ "$(./app --version)" = "app version $1" ] || { ./app --vers
   echo 'echo more' >>.gupper/app/slots/1.0.0-*/app
   run_gupper 65 rollback app
   [ "$(field .error.code <<<"$output")" = damaged ]
-  assert_version 1.1.0
+  assert_version ./app 1.1.0
 }
 
 @test "rollback: the program runs at every moment of twenty rollbacks to and fro" {
@@ -109,5 +105,5 @@ assert_version() { [ "$(./app --version)" = "app version $1" ] || { ./app --vers
   put 1.0.0 1.1.0
   run_sh 'gupper rollback app | true'
   [ -z "$stderr" ]
-  assert_version 1.0.0
+  assert_version ./app 1.0.0
 }

@@ -125,8 +125,7 @@ teardown() { common_teardown; }
   # The memory is written after the record; wait for it, then kill.
   wait_until 15 test -n "$(ls "$XDG_STATE_HOME/gupper/watch")"
   wait_until 15 grep -rqs sha256 "$XDG_STATE_HOME/gupper/watch"
-  kill -KILL "$SPAWNED_PID"
-  wait_until 10 has_ended "$SPAWNED_PID"
+  kill_hard "$SPAWNED_PID"
   run_gupper watch --once pkgs
   assert_silent
 }
@@ -160,7 +159,5 @@ teardown() { common_teardown; }
   make_package pkgs 1.9.0 >/dev/null
   wait_until 15 has_line out
   kill -TERM "$pid"
-  ended=0
-  wait "$pid" || ended=$?
-  [ "$ended" -eq 143 ]
+  ends_with 143 "$pid"
 }

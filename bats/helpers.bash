@@ -7,18 +7,27 @@ ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 common_setup() {
   export HOME=$BATS_TEST_TMPDIR/home
   export XDG_CACHE_HOME=$HOME/.cache XDG_STATE_HOME=$HOME/.local/state
-  unset GUPPER_TOKEN_FILE NO_COLOR http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY
+  unset GUPPER_TOKEN_FILE GUPPER_KEYS GUPPER_PASSPHRASE GUPPER_TRUST NO_COLOR http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY
   mkdir -p "$HOME" "$BATS_TEST_TMPDIR/bin" "$BATS_TEST_TMPDIR/work"
   ln -s "$ROOT/bin/gupper.js" "$BATS_TEST_TMPDIR/bin/gupper"
   export PATH=$BATS_TEST_TMPDIR/bin:$ROOT/node_modules/.bin:$PATH
   # One compile cache for all tests; a fresh one each would make every process slow.
   export NODE_COMPILE_CACHE=$BATS_RUN_TMPDIR/compiled
-  SPAWNED=()
+  SPAWNED=() MOUNTED=()
   cd "$BATS_TEST_TMPDIR/work" || return
 }
 
-# Ends what the test started, and fails the test when a process it started outlives that.
+# Ends and unmounts what the test started and mounted, and fails the test when that cannot be done.
 common_teardown() {
+  local failed=0 place
+  end_spawned || failed=1
+  cd "$BATS_TEST_TMPDIR" || failed=1
+  for place in "${MOUNTED[@]}"; do umount "$place" || failed=1; done
+  return "$failed"
+}
+
+# Ends what the test started; fails when a process outlives that.
+end_spawned() {
   local pid
   for pid in "${SPAWNED[@]}"; do
     kill -TERM "$pid" 2>/dev/null || true
@@ -33,6 +42,20 @@ common_teardown() {
 
 has_ended() {
   ! kill -0 "$1" 2>/dev/null || [[ $(ps -o stat= -p "$1" 2>/dev/null) == Z* ]]
+}
+
+# kill_hard PID: kill -9, and waits until it is gone.
+kill_hard() {
+  kill -KILL "$1"
+  wait_until 10 has_ended "$1"
+}
+
+# ends_with STATUS PID: waits for a process of this shell and expects the status.
+ends_with() {
+  local ended=0
+  wait_until 40 has_ended "$2"
+  wait "$2" || ended=$?
+  [ "$ended" -eq "$1" ] || { echo "ended with $ended, wanted: $1" >&2; return 1; }
 }
 
 # The processes, other than this shell's own, whose environment says that they belong to this test.
@@ -74,6 +97,17 @@ run_sh() {
   keep_output
 }
 
+# as_plain STATUS COMMAND…: without the right to override permissions, as users and many containers are.
+as_plain() {
+  local plain=()
+  if [ "$(id -u)" -eq 0 ]; then
+    need setpriv
+    plain=(setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-all)
+  fi
+  run -"$1" --separate-stderr with_deadline "${plain[@]}" "${@:2}"
+  keep_output
+}
+
 # wait_until SECONDS COMMAND…: waits for a condition, with a deadline.
 wait_until() {
   local deadline=$((SECONDS + $1)) pause
@@ -112,6 +146,28 @@ start_server() {
   SERVER_URL=$(field .listening <"$out.out")
 }
 
+# start_hostile SIN [FLAGS…]: a server that misbehaves with what is in ./served; its address is in $URL, its id in $SERVER_PID.
+start_hostile() {
+  local out=$BATS_TEST_TMPDIR/$1.$RANDOM
+  mkdir -p served
+  spawn "$out" "$out.err" node "$ROOT/tests/hostile-server.ts" --sin "$1" --dir served "${@:2}"
+  SERVER_PID=$SPAWNED_PID
+  wait_until 15 has_line "$out" || { cat "$out.err" >&2; return 1; }
+  URL=$(field .url <"$out")
+}
+
+# mount_small DIR SIZE: a small file system of its own.
+mount_small() {
+  mkdir -p "$1"
+  mount_for_test "$1" -t tmpfs -o "size=$2" tmpfs
+}
+
+# mount_for_test DIR ARGS…: mounts something there until the test is done; skips the test where that is not allowed.
+mount_for_test() {
+  mount "${@:2}" "$1" 2>/dev/null || skip 'needs the right to mount'
+  MOUNTED+=("$PWD/$1")
+}
+
 # field .a.b: that field of the first JSON line on stdin, as text.
 field() {
   node -e '
@@ -139,6 +195,26 @@ make_package() {
   gupper pack "$BATS_TEST_TMPDIR/src-$version/app" --name app --version "$version" --into "$dir"
 }
 
+# describe_package NAME VERSION FILE: the record of a file, as fetch writes it.
+describe_package() {
+  printf '{"schema":1,"name":"%s","version":"%s","os":"any","arch":"any","file":"%s","size":%s,"digest":"sha256:%s","path":"%s","proofs":[{"by":"digest"}]}\n' \
+    "$1" "$2" "${3##*/}" "$(stat -c %s "$3")" "$(sha256sum <"$3" | cut -d' ' -f1)" "$PWD/$3"
+}
+
+# versions: those of the records in $output, each with a space after it.
+versions() { for line in "${lines[@]}"; do field .version <<<"$line"; done | tr '\n' ' '; }
+
+# make_minisign NAME…: key pairs of the real minisign, not encrypted: NAME.pub and NAME.key.
+make_minisign() {
+  local name
+  need minisign
+  for name in "$@"; do minisign -G -W -p "$name.pub" -s "$name.key" >/dev/null; done
+}
+
+# sums DIR…: what is in these directories, by name and content; locks are always there and always empty.
+sums() { find "$@" -type f ! -name lock -exec sha256sum {} + | sort; }
+
+assert_version() { [ "$("$1" --version)" = "app version $2" ] || { "$1" --version >&2; return 1; }; }
 assert_output_is() { [ "$output" = "$1" ] || { printf 'stdout: %s\nwanted: %s\n' "$output" "$1" >&2; return 1; }; }
 assert_output_has() { [[ $output == *"$1"* ]] || { printf 'stdout: %s\nwanted in it: %s\n' "$output" "$1" >&2; return 1; }; }
 assert_stderr_has() { [[ $stderr == *"$1"* ]] || { printf 'stderr: %s\nwanted in it: %s\n' "$stderr" "$1" >&2; return 1; }; }

@@ -8,6 +8,7 @@ import { createClient, type Client } from '../src/net/client.ts'
 import { openTrustedStore, type TrustedStore } from '../src/store/trusted.ts'
 import { noMarks } from '../src/trust/tuf/marks.ts'
 import { refresh } from '../src/trust/tuf/refresh.ts'
+import { targetName } from '../src/trust/tuf/release.ts'
 import { checkFile } from '../src/trust/tuf/rules.ts'
 import { openTrusted, selfSigned, type Remote, type Trusted } from '../src/trust/tuf/trusted.ts'
 import { findTarget, type Vouched } from '../src/trust/tuf/walk.ts'
@@ -77,16 +78,9 @@ async function withTrusted(work: (trusted: Trusted, client: Client) => Promise<v
 function remoteAt(client: Client, base: string): Remote {
   return {
     async readMetadata(name, maxBytes) {
-      try {
-        // Whatever needs per cents has them already.
-        const { body } = await client.get(`${base.replace(/\/+$/, '')}/${name}`, { maxBytes })
-        return body
-      } catch (error) {
-        const missing =
-          error instanceof GupperError && (error.code === 'not-found' || error.code === 'denied')
-        if (missing) return undefined
-        throw error
-      }
+      // Whatever needs per cents has them already.
+      const { body } = await client.get(`${base.replace(/\/+$/, '')}/${name}`, { maxBytes, absent: true })
+      return body
     },
   }
 }
@@ -103,10 +97,8 @@ async function download(trusted: Trusted, client: Client): Promise<void> {
   }
 }
 
-function addressOf({ path: name, target }: Vouched, { root }: Trusted): string {
-  const parts = name.split('/')
-  if (root.signed.consistent_snapshot === true)
-    parts.push(`${Object.values(target.hashes)[0]}.${parts.pop()}`)
+function addressOf(found: Vouched, { root }: Trusted): string {
+  const parts = targetName(found, root.signed.consistent_snapshot === true).split('/')
   return [given('target-base-url').replace(/\/+$/, ''), ...parts.map(encodeURIComponent)].join('/')
 }
 

@@ -1,4 +1,3 @@
-import path from 'node:path'
 import type { Stopped as StoppedClass, Context } from './commands/command.ts'
 import { version } from './version.ts'
 
@@ -103,7 +102,7 @@ try {
   const message = thrown instanceof Error ? thrown.message : String(thrown)
   process.stderr.write(`gupper: ${bug ? 'a bug: ' : ''}${message}\n`)
   if (bug && process.argv.includes('--verbose') && thrown instanceof Error)
-    process.stderr.write(`${thrown.stack ?? ''}\n`.replaceAll(path.sep + path.sep, path.sep))
+    process.stderr.write(`${thrown.stack ?? ''}\n`)
   process.exitCode = bug ? 70 : thrown.exit
 }
 // A reader that is done must not wait for a writer that never ends.

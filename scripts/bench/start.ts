@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { alternate, atMost, ms, type Part } from './figure.ts'
 import { gupper, makePackages, serve, stop, time } from './machine.ts'
@@ -24,7 +24,6 @@ export const start: Part = {
       script,
       `${step} list "$1" | ${step} select --newer-than ./app | ${step} fetch | ${step} install --to ./app\n`,
     )
-    await mkdir(path.join(work, 'installed'), { recursive: true })
     time(work, 'sh', script, dir)
     const { url, child } = await serve(work, dir)
     const pipe = (source: string) => () => Promise.resolve(time(work, 'sh', script, source))

@@ -13,10 +13,6 @@ export async function readCatalog(): Promise<Entry[]> {
     verbs.map(async (verb) => ({ ...(await verb.load()), takesCommand: verb.takesCommand ?? false })),
   )
   return loaded.flatMap(({ commands, takesCommand }) =>
-    commands.map((command) => {
-      const definition = define(command)
-      const synopsis = takesCommand ? `${definition.synopsis} -- CMD ARG…` : definition.synopsis
-      return { ...definition, synopsis, takesCommand }
-    }),
+    commands.map((command) => ({ ...define(command, takesCommand), takesCommand })),
   )
 }

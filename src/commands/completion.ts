@@ -22,7 +22,10 @@ class CompletionCommand extends GupperCommand {
     examples: [
       ['For this bash', 'source <(gupper completion bash)'],
       ['For every zsh', 'gupper completion zsh >"${fpath[1]}/_gupper"'],
-      ['For every fish', 'gupper completion fish >~/.config/fish/completions/gupper.fish'],
+      [
+        'For every fish',
+        'mkdir -p ~/.config/fish/completions && gupper completion fish >~/.config/fish/completions/gupper.fish',
+      ],
     ],
   })
 

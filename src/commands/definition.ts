@@ -20,15 +20,16 @@ export interface Definition {
   details: string
   examples: readonly (readonly [about: string, command: string])[]
   flags: readonly Flag[]
-  /** The usage line: "gupper list [FLAGS…] [SOURCE…]". */
+  /** The usage line: "gupper list [FLAGS…] [SOURCE…]". What stands in angle brackets must be given. */
   synopsis: string
 }
 
 /**
  * Reads a command's own definition. A flag's description may start with the word for its value: "PATH: where it goes".
  * @param command the class of the verb
+ * @param takesCommand whether the words after `--` are a command to run
  */
-export function define(command: VerbClass): Definition {
+export function define(command: VerbClass, takesCommand = false): Definition {
   const cli = Cli.from<Context>([command], { binaryName: 'gupper', enableColors: false })
   const [definition] = cli.definitions()
   const path = command.paths?.[0] ?? []
@@ -45,6 +46,9 @@ export function define(command: VerbClass): Definition {
   const words = rest
     .filter((word) => !word.startsWith('[-') && !word.startsWith('--') && !word.startsWith('#'))
     .map((word) => (word === '...' ? `[${command.rest ?? 'ARGUMENT'}…]` : word))
+    // No verb has a single argument that may be left out: they only say themselves, and better, what is missing.
+    .map((word) => word.replace(/^\[([^…]+)\]$/, '<$1>'))
+  if (takesCommand) words.push('-- CMD ARG…')
   return {
     path,
     category: command.usage?.category ?? '',

@@ -39,11 +39,17 @@ export function exitCodes(stream: Writable, terminal: boolean): number {
 }
 
 /** The help of a verb: of the command below it that `words` name, else of all of them. */
-export function usage(commands: readonly VerbClass[], words: readonly string[]): string {
+export function usage(
+  commands: readonly VerbClass[],
+  words: readonly string[],
+  takesCommand = false,
+): string {
   const named = commands.filter((command) =>
     command.paths?.some((parts) => parts.length > 1 && parts.every((part, i) => words[i] === part)),
   )
-  return (named.length > 0 ? named : commands).map((command) => formatUsage(define(command))).join('\n')
+  return (named.length > 0 ? named : commands)
+    .map((command) => formatUsage(define(command, takesCommand)))
+    .join('\n')
 }
 
 // The flags that every verb has come last, so that a verb's own are not lost among them.

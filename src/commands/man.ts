@@ -14,7 +14,7 @@ class ManCommand extends GupperCommand {
     details: 'Made from the verbs’ own definitions, in the macros of man(7).',
     examples: [
       ['Read it', 'man -l <(gupper man)'],
-      ['Install it', 'gupper man >~/.local/share/man/man1/gupper.1'],
+      ['Install it', 'mkdir -p ~/.local/share/man/man1 && gupper man >~/.local/share/man/man1/gupper.1'],
     ],
   })
 
@@ -55,6 +55,7 @@ const environment = [
   ['XDG_CACHE_HOME', 'where the cache of downloads is, in gupper (default: ~/.cache)'],
   ['XDG_STATE_HOME', 'where what must be remembered is, in gupper (default: ~/.local/state)'],
   ['GUPPER_TOKEN_FILE', 'the token file, where --token-file is not given'],
+  ['GUPPER_TRUST', 'the root of trust of a signed repository, where --trust is not given'],
   ['GUPPER_KEYS', 'the directories of your private keys, where --keys is not given'],
   ['GUPPER_PASSPHRASE', 'what opens them, where --passphrase-file is not given'],
   ['HTTP_PROXY, HTTPS_PROXY, NO_PROXY', 'the proxies for downloads, and what is reached without them'],

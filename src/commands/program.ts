@@ -58,7 +58,7 @@ async function runVerb(verb: Verb, argv: readonly string[], world: World): Promi
   const ends = own.indexOf('--')
   const asked = (ends < 0 ? own : own.slice(0, ends)).some((word) => word === '--help' || word === '-h')
   if (asked) {
-    world.stdout.write((await import('./help.ts')).usage(commands, own))
+    world.stdout.write((await import('./help.ts')).usage(commands, own, verb.takesCommand))
     return 0
   }
 

@@ -21,7 +21,7 @@ class SelectCommand extends FilterCommand {
         'gupper list ./packages | gupper select --newer-than ./app',
       ],
       [
-        'Only what has been out for a day, so that others may find what is wrong with it',
+        'Only what this machine has known for a day, so that others find what is wrong with it first',
         'gupper list --all http://repo:8080 | gupper select --min-age 24h',
       ],
     ],

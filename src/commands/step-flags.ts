@@ -44,14 +44,20 @@ export function TrustFlags<B extends Base<GupperCommand & HasToken>>(Base: B) {
         'ROOT.json: the root of trust of a signed repository, which must vouch for everything (or the variable GUPPER_TRUST)',
     })
 
-    /** The root of trust that was given, if any. @throws GupperError `config` (78) where it is none */
-    protected async openTrust(): Promise<Trust | undefined> {
-      const { cwd, env, signal } = this.context
+    /** The file of the root of trust that was given, if any. */
+    protected trustedRoot(): string | undefined {
       if (this.trust === '')
         throw new GupperError('usage', '--trust is empty, which would trust everything', {
           hint: 'leave it out, or give a root.json',
         })
-      const root = this.trust ?? (env.GUPPER_TRUST === '' ? undefined : env.GUPPER_TRUST)
+      const { GUPPER_TRUST: root } = this.context.env
+      return this.trust ?? (root === '' ? undefined : root)
+    }
+
+    /** The root of trust that was given, if any. @throws GupperError `config` (78) where it is none */
+    protected async openTrust(): Promise<Trust | undefined> {
+      const { cwd, env, signal } = this.context
+      const root = this.trustedRoot()
       if (root === undefined) return undefined
       const { openTrust } = await import('../sources/trust.ts')
       const { observer } = this

@@ -4,9 +4,9 @@ import { GupperError } from '../errors.ts'
 import { initRepository } from '../repository/init.ts'
 import { parseCount } from '../package/duration.ts'
 import { readPublicFile } from '../repository/keys/public-key.ts'
-import { keyTypes, type KeyType } from '../repository/keys/key-file.ts'
 import { GupperCommand } from './command.ts'
 import { KeyFlags } from './key-flags.ts'
+import { parseKeyType } from './role-flags.ts'
 
 class TrustInitCommand extends KeyFlags(GupperCommand) {
   static override paths = [['trust', 'init']]
@@ -40,18 +40,16 @@ class TrustInitCommand extends KeyFlags(GupperCommand) {
   }
 
   async run(): Promise<undefined> {
-    const { repo, type, context, observer } = this
+    const { repo, type, context } = this
     if (repo === undefined || repo === '')
       throw new GupperError('usage', 'which repository?', { hint: 'gupper trust init REPO --keys DIR' })
-    if (!isKeyType(type))
-      throw new GupperError('usage', `"${type}" is no type of key`, { hint: `choose ${keyTypes.join(', ')}` })
     const [keys, ...more] = this.keyPlaces()
     if (keys === undefined || more.length > 0)
       throw new GupperError('usage', 'where do the keys go? --keys DIR is missing, or given twice')
     const made = await initRepository(path.resolve(context.cwd, repo), {
       ...this.repositoryOptions(),
       keys,
-      type,
+      type: parseKeyType(type),
       others: {
         keys: await Promise.all(
           (this.key ?? []).map((file) => readPublicFile(path.resolve(context.cwd, file))),
@@ -76,12 +74,7 @@ class TrustInitCommand extends KeyFlags(GupperCommand) {
       ])
         context.stderr.write(`${line}\n`)
     }
-    observer.debug('the keys', { keys: made.keys })
   }
-}
-
-function isKeyType(word: string): word is KeyType {
-  return (keyTypes as readonly string[]).includes(word)
 }
 
 export const commands = [TrustInitCommand]

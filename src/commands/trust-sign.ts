@@ -38,7 +38,7 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
       ['On the machine with the key', 'gupper trust sign /media/stick/2.root.json --keys ~/bob'],
       ['Back at the repository', 'gupper trust sign ./repo /media/stick/2.root.json'],
       [
-        'By a key that only openssl or a card can use',
+        'By a key (Ed25519, or ECDSA on P-256) that only openssl or a card can use',
         'gupper trust sign 2.root.json --bytes >bytes && openssl pkeyutl -sign -rawin -inkey key.pem -in bytes -out sig && ' +
           'gupper trust sign 2.root.json --signature sig --key key.pub',
       ],

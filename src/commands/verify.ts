@@ -26,7 +26,10 @@ class VerifyCommand extends VerifyFlags(RequireFlags(TrustFlags(TokenFlags(Guppe
         'A step of an update',
         'gupper list http://repo:8080 | gupper fetch | gupper verify --minisign app.pub | gupper install --to ./app',
       ],
-      ['Against a list of checksums', 'gupper verify --checksums https://example.org/checksums.txt'],
+      [
+        'Against a list of checksums',
+        'gupper list http://repo:8080 | gupper fetch | gupper verify --checksums https://example.org/checksums.txt',
+      ],
       [
         'Against a signed repository',
         'gupper list http://repo:8080 | gupper fetch | gupper verify --trust root.json --require tuf',
@@ -38,7 +41,7 @@ class VerifyCommand extends VerifyFlags(RequireFlags(TrustFlags(TokenFlags(Guppe
       ['A file that was downloaded by hand', 'gupper verify app.tar.gz --minisign app.pub'],
       [
         'Several proofs, all of which must hold',
-        'gupper verify --checksums SHA256SUMS --require digest,checksums',
+        'gupper list http://repo:8080 | gupper fetch | gupper verify --checksums SHA256SUMS --require digest,checksums',
       ],
     ],
   })

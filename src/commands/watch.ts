@@ -32,14 +32,16 @@ class WatchCommand extends SourceCommand {
         'The same from cron, every ten minutes',
         '*/10 * * * * gupper watch --once http://repo:8080 --newer-than /opt/app | gupper fetch | gupper install --to /opt/app',
       ],
-      ['Look at three in the morning', "gupper watch ./packages --cron '0 3 * * *'"],
+      ['Look now, and at three each morning', "gupper watch ./packages --cron '0 3 * * *'"],
     ],
   })
 
   every = Option.String('--every', '30s', {
     description: 'TIME: how often to ask a source that does not push',
   })
-  cron = Option.String('--cron', { description: 'EXPR: look at the times of this cron expression instead' })
+  cron = Option.String('--cron', {
+    description: 'EXPR: after the first look, look at the times of this cron expression instead',
+  })
   once = Option.Boolean('--once', false, { description: 'look once, and end' })
   count = Option.String('--count', { description: 'N: end after so many records' })
   remind = Option.String('--remind', '1h', {
@@ -93,6 +95,9 @@ class WatchCommand extends SourceCommand {
     const words: unknown[] = [cwd, this.sources, names, os, arch, range, channel, newerThan, all, probe]
     if (this.minAge !== undefined) words.push('min-age', this.minAge)
     if (this.now) words.push('now')
+    // Who asks for proofs must be told what was told without them.
+    const root = this.trustedRoot()
+    if (root !== undefined) words.push('trust', path.resolve(cwd, root))
     const key = createHash('sha256').update(JSON.stringify(words)).digest('hex').slice(0, 16)
     return path.join(stateHome(env), 'watch', key)
   }

@@ -119,6 +119,15 @@ export function candidates(records: Iterable<PackageRecord>, filter: Filter): Pa
   })
 }
 
+/**
+ * Keeps what is worth hashing of packages whose digests are not known yet: the newest of each name, unless some must be
+ * passed over by digest (builds that were taken back, builds that are too new here).
+ */
+export function preselect<T extends PackageRecord>(found: readonly T[], filter: Filter): T[] {
+  const { rejected: _rejected, aged: _aged, ...rest } = filter
+  return choosesHere(filter) ? found.filter(fitting(rest)) : (choose(found, rest) as T[])
+}
+
 /** Whether only this side can tell what comes next, so that the newest alone is not enough to choose from. */
 export function choosesHere({ rejected, aged }: Filter): boolean {
   return (rejected !== undefined && rejected.size > 0) || aged !== undefined

@@ -1,7 +1,7 @@
-import { chmod, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { explaining } from '../errors.ts'
-import { makeDirectory, syncDirectory } from '../store/durable.ts'
+import { openDirectory, syncDirectory } from '../store/durable.ts'
 import type { Envelope, Snapshot, Targets, Timestamp } from '../trust/tuf/model.ts'
 import { each } from '../package/each.ts'
 import type { Draft } from './draft.ts'
@@ -124,8 +124,5 @@ export async function forget({ metadata }: Layout, files: readonly NewFile[]): P
 
 /** Makes the directories of a repository, for everybody to read whatever the umask of this process is. */
 export async function makeDirectories({ metadata, targets, state }: Layout): Promise<void> {
-  for (const path of [metadata, targets, state])
-    await explaining(`cannot write ${path}`, async () => {
-      if ((await makeDirectory(path)) !== undefined) await chmod(path, 0o755)
-    })
+  for (const path of [metadata, targets, state]) await openDirectory(path, 0o755)
 }

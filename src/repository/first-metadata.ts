@@ -1,15 +1,15 @@
-import { createPublicKey } from 'node:crypto'
 import { readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { GupperError, explaining } from '../errors.ts'
 import { syncDirectory } from '../store/durable.ts'
+import { identityOf } from '../trust/tuf/key.ts'
 import { parseMetadata } from '../trust/tuf/metadata.ts'
 import type { Envelope, Root, Signed, Snapshot, Targets, Timestamp } from '../trust/tuf/model.ts'
 import { dropAnchor } from './anchor.ts'
 import { commit, writePart } from './commit.ts'
 import { describe, specVersion, writeEnvelope } from './envelope.ts'
 import { demandReachable, type NamedKey } from './roles/key-change.ts'
-import { identityOf, type Keyring } from './keys/keyring.ts'
+import type { Keyring } from './keys/keyring.ts'
 import { metadataPath, type Layout } from './layout.ts'
 import { expiresAfter, type Lives } from './lives.ts'
 import { keyNames, type KeyName, type Own } from './keys/own-keys.ts'
@@ -43,7 +43,7 @@ export async function writeFirst(
     timestamp: role('online'),
   }
   const keyring: Keyring = {
-    keys: new Map(keyNames.map((name) => [identityOf(createPublicKey(own[name].half)), own[name]])),
+    keys: new Map(keyNames.map((name) => [identityOf(own[name].half), own[name]])),
     places: [],
     troubles: [],
   }

@@ -1,8 +1,8 @@
-import { chmod, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
+import { GupperError, errnoOf, explain } from '../errors.ts'
 import { silent } from '../package/observer.ts'
-import { makeDirectory } from '../store/durable.ts'
+import { openDirectory } from '../store/durable.ts'
 import { withLock } from '../store/lock.ts'
 import { makeDirectories } from './commit.ts'
 import { writeFirst, type RootOptions } from './first-metadata.ts'
@@ -40,7 +40,7 @@ export async function initRepository(repository: string, options: InitOptions): 
   const keysDirectory = resolve(options.keys)
   const { observer = silent, wait = 60_000, signal, now = new Date(), lives = defaultLives } = options
   await refuseExisting(layout)
-  await makePublic(layout.root)
+  await openDirectory(layout.root, 0o755)
   await openKeys(keysDirectory, layout.root)
   return withLock(layout.lock, { what: layout.root, wait, signal, observer }, async () => {
     await refuseExisting(layout)
@@ -80,10 +80,4 @@ async function refuseExisting(layout: Layout): Promise<void> {
         : 'restore the file from a backup, or choose another directory',
     },
   )
-}
-
-async function makePublic(path: string): Promise<void> {
-  await explaining(`cannot write ${path}`, async () => {
-    if ((await makeDirectory(path)) !== undefined) await chmod(path, 0o755)
-  })
 }

@@ -26,13 +26,3 @@ export async function refresh(repository: string, options: RepositoryOptions): P
     return conclude(next, { refresh: next.edited.size === 0 || canCommit(next) })
   })
 }
-
-/**
- * Commits what waited for signatures and has them by now, if the keys of snapshot and timestamp are at hand.
- * @param repository the directory, REPO
- * @returns what was committed and what still waits
- * @throws GupperError what {@link holdRepository} and {@link conclude} throw
- */
-export async function commitPending(repository: string, options: RepositoryOptions): Promise<Outcome> {
-  return holdRepository(repository, options, (draft) => conclude(draft))
-}

@@ -1,6 +1,6 @@
 import { sign, type KeyObject } from 'node:crypto'
 import { GupperError } from '../errors.ts'
-import { readPublicKey } from '../trust/tuf/key.ts'
+import { padding, readPublicKey } from '../trust/tuf/key.ts'
 import type { Envelope, Keys, PublicKey, RoleKeys, Signature, Signed } from '../trust/tuf/model.ts'
 import { signedBytes, signersOf } from '../trust/tuf/threshold.ts'
 import { findKey, type Keyring } from './keys/keyring.ts'
@@ -12,7 +12,6 @@ export interface Authority {
 }
 
 const saltAsLongAsTheHash = -1
-const pss = 6
 
 /** Signs bytes with one key, as its scheme says; hexadecimal. */
 export function signBytes(key: PublicKey, half: KeyObject, bytes: Buffer): string {
@@ -20,7 +19,7 @@ export function signBytes(key: PublicKey, half: KeyObject, bytes: Buffer): strin
   const how = {
     key: half,
     ...(scheme.padding !== undefined && { padding: scheme.padding }),
-    ...(scheme.padding === pss && { saltLength: saltAsLongAsTheHash }),
+    ...(scheme.padding === padding.pss && { saltLength: saltAsLongAsTheHash }),
   }
   return sign(scheme.hash ?? null, bytes, how).toString('hex')
 }

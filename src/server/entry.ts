@@ -1,6 +1,7 @@
 import type { BigIntStats } from 'node:fs'
 import { parseFileName } from '../package/filename.ts'
 import type { PackageRecord } from '../package/record.ts'
+import { formatTime } from '../package/time.ts'
 
 /** One file that is served: whole, hashed and known by name. */
 export interface Entry {
@@ -52,7 +53,7 @@ export function makeEntry(file: string, stat: BigIntStats, digest: string): Entr
     file,
     size,
     digest,
-    published: new Date(Math.max(0, modified)).toISOString().replace(/\.\d+Z$/, 'Z'),
+    published: formatTime(new Date(Math.max(0, modified))),
   }
   return { file, size, digest, modified, stamp: stampOf(stat), record }
 }

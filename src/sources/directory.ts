@@ -3,10 +3,11 @@ import { lstat, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { explain } from '../errors.ts'
 import { hashFile } from '../package/digest.ts'
-import { choose, choosesHere, fitting, type Filter } from '../package/filter.ts'
+import { preselect } from '../package/filter.ts'
 import { parseFileName } from '../package/filename.ts'
 import { silent } from '../package/observer.ts'
 import type { PackageRecord } from '../package/record.ts'
+import { formatTime } from '../package/time.ts'
 import { findWritten } from '../store/writers.ts'
 import { createAlarm } from './alarm.ts'
 import { fileUrl, type Source, type SourceOptions } from './source.ts'
@@ -29,12 +30,9 @@ export function createDirectorySource(directory: string, options: SourceOptions)
       const written = await findUnfinished(found)
       unsettled = written.size > 0
       for (const { path } of written) observer.info(`leaving out ${path}, which is still being written`)
-      const chosen = withoutDigests(
-        found.filter((record) => !written.has(record)),
-        filter,
-      )
+      const settled = found.filter((record) => !written.has(record))
       const records: PackageRecord[] = []
-      for (const record of chosen) {
+      for (const record of preselect(settled, filter)) {
         try {
           const { key, size, published } = await describe(record.path)
           const digest = digests.get(key) ?? (await hashFile(record.path)).digest
@@ -85,17 +83,9 @@ async function findUnfinished(found: readonly Found[]): Promise<Set<Found>> {
 
 const gone = { dev: 0n, ino: 0n, ctimeMs: 0n }
 
-// The newest of each name can be told without digests, unless some must be passed over by digest: builds that were taken
-// back, builds that are too new here.
-function withoutDigests(found: readonly Found[], filter: Filter): Found[] {
-  const { rejected: _rejected, aged: _aged, ...rest } = filter
-  if (choosesHere(filter)) return found.filter(fitting(rest))
-  return choose(found, rest) as Found[]
-}
-
 async function describe(file: string): Promise<{ key: string; size: number; published: string }> {
   const { dev, ino, size, mtimeNs, mtimeMs } = await lstat(file, { bigint: true })
-  const published = new Date(Number(mtimeMs)).toISOString().replace(/\.\d+Z$/, 'Z')
+  const published = formatTime(new Date(Number(mtimeMs)))
   return { key: [dev, ino, size, mtimeNs].join(':'), size: Number(size), published }
 }
 

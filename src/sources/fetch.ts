@@ -85,7 +85,8 @@ function locate(record: PackageRecord, shop: Workshop, cwd: string): Promise<Fet
   if (url !== undefined) {
     // Without a digest nothing says that another mirror's bytes are the same.
     const addresses = new Set([url, ...(digest === undefined ? [] : mirrors)])
-    return withMirrors(file, [...addresses], shop.observer, (address) => fetchFrom(address, record, shop))
+    const how = { observer: shop.observer, can: `has ${file}` }
+    return withMirrors([...addresses], how, (address) => fetchFrom(address, record, shop))
   }
   if (path === undefined) throw new GupperError('bad-record', `${file} has neither "url" nor "path"`)
   return readLocal(file, resolve(cwd, path)).then((fetched) => checked(record, fetched))

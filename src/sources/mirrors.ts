@@ -2,8 +2,12 @@ import { GupperError, type ErrorCode } from '../errors.ts'
 import { withoutCredentials } from '../net/client.ts'
 import type { Observer } from '../package/observer.ts'
 
-// What speaks against one mirror and not against this machine, the worst first: wrong bytes are no outage.
+// What speaks against one mirror and not against this machine, the worst first: lies and wrong bytes are no outage.
 const worst: readonly ErrorCode[] = [
+  'untrusted',
+  'rolled-back',
+  'expired',
+  'unproven',
   'wrong-digest',
   'wrong-size',
   'too-large',
@@ -17,31 +21,38 @@ const worst: readonly ErrorCode[] = [
   'unreachable',
 ]
 
+/** How to go from one mirror to the next. */
+export interface MirrorOptions {
+  /** Told of each that failed, and why. */
+  observer: Observer
+  /** What none of them can, for people: "has app-1.0.0-linux-amd64". */
+  can: string
+  /** Whether a failure is this machine's own, which no other mirror mends. */
+  isOwn?: (error: GupperError) => boolean
+}
+
 /**
- * Does something with the first of several addresses of the same bytes where it works.
- * @param file what it is about, for people
+ * Does something with the first of several addresses of the same thing where it works.
  * @param addresses in the order in which they are tried, at least one
- * @param observer told of each that failed, and why
  * @throws GupperError the failure of the only address; of several the worst kind, in a message that names all. What is
  *   no mirror's fault (`cannot-write`, `no-space`) at once
  */
 export async function withMirrors<T>(
-  file: string,
   addresses: readonly string[],
-  observer: Observer,
-  work: (address: string) => Promise<T>,
+  { observer, can, isOwn = () => false }: MirrorOptions,
+  work: (address: string, at: number) => Promise<T>,
 ): Promise<T> {
   const failures: { reason: string; error: GupperError }[] = []
-  for (const [i, address] of addresses.entries()) {
+  for (const [at, address] of addresses.entries()) {
     try {
-      return await work(address)
+      return await work(address, at)
     } catch (error) {
-      if (!(error instanceof GupperError) || !worst.includes(error.code) || addresses.length === 1)
-        throw error
+      const theirs = error instanceof GupperError && worst.includes(error.code) && !isOwn(error)
+      if (!theirs || addresses.length === 1) throw error
       const place = withoutCredentials(address)
       const reason = error.message.includes(place) ? error.message : `${place}: ${error.message}`
       failures.push({ reason, error })
-      const next = addresses[i + 1]
+      const next = addresses[at + 1]
       if (next !== undefined) observer.warn(`${reason}; trying ${withoutCredentials(next)}`)
     }
   }
@@ -49,7 +60,7 @@ export async function withMirrors<T>(
   const all = failures.map(({ reason }) => reason).join('; ')
   throw new GupperError(
     main?.error.code ?? 'unreachable',
-    `none of ${failures.length} mirrors has ${file}: ${all}`,
+    `none of ${failures.length} mirrors ${can}: ${all}`,
     {
       ...(main && { hint: main.error.hint, cause: main.error }),
     },

@@ -5,6 +5,7 @@ import { hashFile } from '../package/digest.ts'
 import { isSafeName } from '../package/filename.ts'
 import { host } from '../package/platform.ts'
 import type { PackageRecord } from '../package/record.ts'
+import { formatTime } from '../package/time.ts'
 import { askVersion } from '../store/probe.ts'
 import { fileUrl, type Source, type SourceOptions } from './source.ts'
 
@@ -42,7 +43,7 @@ export function createProbeSource(
           source: fileUrl(directory),
           size,
           digest,
-          published: mtime.toISOString().replace(/\.\d+Z$/, 'Z'),
+          published: formatTime(mtime),
         })
       }
       return records

@@ -14,7 +14,6 @@ const freshFor = 60_000
  * @param reuse ms after which the metadata is brought up to date again
  */
 export function createProver(trust: Trust, addresses: readonly string[], reuse = freshFor): TufProver {
-  const sessions = new Map<string, { session: Session; opened: number }>()
   const find = async (session: Session, file: string): Promise<Vouched | undefined> => {
     try {
       return await findTarget(session.trusted, file)
@@ -25,9 +24,8 @@ export function createProver(trust: Trust, addresses: readonly string[], reuse =
   return {
     async find({ file, source, watched }) {
       const mirrors = addresses.length > 0 ? addresses : source === undefined ? [] : [source]
-      const key = mirrors.join('\n')
-      const { session, opened = 0 } = sessions.get(key) ?? {}
-      if (session !== undefined && performance.now() - opened < reuse) {
+      const session = trust.recent(mirrors, reuse)
+      if (session !== undefined) {
         try {
           const found = await find(session, file)
           // A stream that does not end brings what was not there when this session began.
@@ -37,10 +35,7 @@ export function createProver(trust: Trust, addresses: readonly string[], reuse =
           if (!(error instanceof GupperError) || session.transport === undefined) throw error
         }
       }
-      return trust.withMirrors(mirrors, async (session) => {
-        sessions.set(key, { session, opened: performance.now() })
-        return find(session, file)
-      })
+      return trust.withMirrors(mirrors, (session) => find(session, file))
     },
     close: () => {
       trust.close()

@@ -1,7 +1,8 @@
 import { finishHash, startHash } from '../package/digest.ts'
-import { choose, choosesHere, fitting, type Filter } from '../package/filter.ts'
+import { preselect } from '../package/filter.ts'
 import { isSafeName, parseFileName } from '../package/filename.ts'
 import type { PackageRecord } from '../package/record.ts'
+import { formatTime } from '../package/time.ts'
 import { fileUrl, type Source, type SourceOptions } from './source.ts'
 import { createTarOpener, memberUrl, streamMember, type TarFile } from './transport/tar-file.ts'
 import type { Member } from './transport/tar-index.ts'
@@ -19,12 +20,12 @@ export function createTarSource(path: string, options: SourceOptions): Source {
     async read(filter) {
       const tar = await openAgain()
       const records: PackageRecord[] = []
-      for (const { member, ...record } of withoutDigests(findPackages(tar), filter)) {
+      for (const { member, ...record } of preselect(findPackages(tar), filter)) {
         const { size, mtime } = member
         const key = `${tar.stamp}:${member.offset}`
         const digest = digests.get(key) ?? (await hashMember(tar, member, options.signal))
         digests.set(key, digest)
-        const published = mtime && { published: mtime.toISOString().replace(/\.\d+Z$/, 'Z') }
+        const published = mtime && { published: formatTime(mtime) }
         records.push({ ...record, size, digest, ...published })
       }
       return records
@@ -46,13 +47,6 @@ function findPackages(tar: TarFile): Found[] {
     found.set(file, { schema: 1, name: program, version, os, arch, file, ...place, member })
   }
   return [...found.values()]
-}
-
-// What goes by digest (builds that were taken back, builds that are too new here) is hashed before one is chosen.
-function withoutDigests(found: Found[], filter: Filter): Found[] {
-  const { rejected: _rejected, aged: _aged, ...rest } = filter
-  if (choosesHere(filter)) return found.filter(fitting(rest))
-  return choose(found, rest) as Found[]
 }
 
 async function hashMember(tar: TarFile, member: Member, signal?: AbortSignal): Promise<string> {

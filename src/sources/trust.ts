@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import path from 'node:path'
 import { explain, GupperError } from '../errors.ts'
-import { silent, type Observer } from '../package/observer.ts'
+import { silent } from '../package/observer.ts'
 import { withoutCredentials } from '../net/client.ts'
 import { readClock, warnOfClock } from '../store/clock.ts'
 import { findTrusted } from '../store/heritage.ts'
@@ -9,8 +9,9 @@ import { openTrustedStore } from '../store/trusted.ts'
 import { metadataLimits } from '../trust/tuf/limits.ts'
 import { refresh } from '../trust/tuf/refresh.ts'
 import { openTrusted, selfSigned, type Trusted } from '../trust/tuf/trusted.ts'
-import { openTransport, type Transport } from './transport/transport.ts'
+import { withMirrors } from './mirrors.ts'
 import type { SourceOptions } from './source.ts'
+import { openTransport, type Transport } from './transport/transport.ts'
 
 /** Whom to trust, and where what was trusted before is kept. */
 export interface TrustOptions extends SourceOptions {
@@ -30,6 +31,10 @@ export interface Trust {
    * @throws GupperError the failure of the only mirror, or of several the gravest
    */
   withMirrors<T>(addresses: readonly string[], work: (session: Session) => Promise<T>): Promise<T>
+  /** What the last work with these mirrors had that succeeded, unless it began `within` ms ago or earlier. */
+  recent(addresses: readonly string[], within: number): Session | undefined
+  /** The way to a mirror; every mirror is opened once. @throws GupperError `usage` (64), `cannot-read` (69) */
+  reach(address: string): Promise<Transport>
   close(): void
 }
 
@@ -64,9 +69,12 @@ export async function openTrust(options: TrustOptions): Promise<Trust> {
       throw error
     }
   }
+  const sessions = new Map<string, { session: Session; opened: number }>()
   const reach = (address: string): Promise<Transport> => {
     const opening = transports.get(address) ?? openTransport(address, options)
     transports.set(address, opening)
+    // A disk that is not there yet may come.
+    opening.catch(() => transports.delete(address))
     return opening
   }
   const visit = async <T>(
@@ -95,24 +103,39 @@ export async function openTrust(options: TrustOptions): Promise<Trust> {
       await keep()
     }
   }
+  const visitAt = async <T>(
+    addresses: readonly string[],
+    at: number,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> => {
+    const [address] = addresses.slice(at, at + 1)
+    const transport = address === undefined ? undefined : await reach(address)
+    const others = await othersOf(addresses, at, reach)
+    const opened = performance.now()
+    return visit({ transport, others, last: at >= addresses.length - 1 }, async (session) => {
+      const result = await work(session)
+      sessions.set(addresses.join('\n'), { session, opened })
+      return result
+    })
+  }
   return {
     async withMirrors(addresses, work) {
-      if (addresses.length === 0) return visit({ transport: undefined, others: [], last: true }, work)
-      const failures: GupperError[] = []
-      for (const [i, address] of addresses.entries()) {
-        try {
-          const transport = await reach(address)
-          const others = await othersOf(addresses, i, reach)
-          return await visit({ transport, others, last: i === addresses.length - 1 }, work)
-        } catch (error) {
-          if (!isMirrors(error) || domestic.has(error)) throw error
-          if (addresses.length === 1) throw named(error, address)
-          failures.push(error)
-          tell(observer, address, error, addresses[i + 1])
-        }
+      const [address, ...more] = addresses
+      if (address === undefined) return visitAt([], 0, work)
+      const isOwn = (error: GupperError): boolean => domestic.has(error)
+      try {
+        const how = { observer, can: 'can be used', isOwn }
+        return await withMirrors(addresses, how, (_, at) => visitAt(addresses, at, work))
+      } catch (error) {
+        if (more.length > 0 || !(error instanceof GupperError) || isOwn(error)) throw error
+        throw named(error, withoutCredentials(address))
       }
-      throw gravest(failures)
     },
+    recent: (addresses, within) => {
+      const { session, opened = 0 } = sessions.get(addresses.join('\n')) ?? {}
+      return performance.now() - opened < within ? session : undefined
+    },
+    reach,
     close: () => {
       for (const opening of transports.values())
         void opening.then(
@@ -168,26 +191,9 @@ async function othersOf(
   return (await Promise.all(others)).filter((other) => other !== undefined)
 }
 
-// Unreachable, broken or not to be trusted: what another mirror may do better.
-function isMirrors(error: unknown): error is GupperError {
-  return error instanceof GupperError && [69, 76, 77].includes(error.exit)
-}
-
-function tell(observer: Observer, address: string, error: GupperError, next: string | undefined): void {
-  const then = next === undefined ? '' : `; trying ${next}`
-  observer.warn(`${address} is of no use: ${error.message}${then}`)
-}
-
 // With its address, which what a rule says of a file does not know.
 function named(error: GupperError, address: string): GupperError {
-  const { code, message, hint, cause } = error
-  if (message.includes(address)) return error
-  return new GupperError(code, `${withoutCredentials(address)}: ${message}`, { hint, cause })
-}
-
-function gravest(failures: readonly GupperError[]): GupperError {
-  const [first] = failures.toSorted((a, b) => b.exit - a.exit)
-  if (first === undefined) throw new Error('there is no failure')
-  const { code, message, hint, cause } = first
-  return new GupperError(code, `none of ${failures.length} mirrors can be used: ${message}`, { hint, cause })
+  const { code, exit, message, hint, cause } = error
+  if (message.includes(address) || ![69, 76, 77].includes(exit)) return error
+  return new GupperError(code, `${address}: ${message}`, { hint, cause })
 }

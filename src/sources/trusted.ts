@@ -7,7 +7,6 @@ import type { Trusted } from '../trust/tuf/trusted.ts'
 import { listTargets, type Listing, type Vouched } from '../trust/tuf/walk.ts'
 import type { Source, SourceOptions } from './source.ts'
 import type { Session, Trust } from './trust.ts'
-import { openTransport } from './transport/transport.ts'
 
 /**
  * A signed repository: its records come from proven metadata only.
@@ -22,7 +21,7 @@ export async function createTrustedSource(
   let troubles: readonly GupperError[] = []
   let version: string | undefined
   const [first = ''] = addresses
-  const pusher = await openTransport(first, options).catch(() => undefined)
+  const pusher = await trust.reach(first).catch(() => undefined)
   return {
     url: pusher?.url ?? first,
     get troubles() {
@@ -54,7 +53,6 @@ export async function createTrustedSource(
     ...(pusher?.changes && { changes: (signal) => Promise.resolve(pusher.changes?.(signal)) }),
     close: () => {
       trust.close()
-      pusher?.close?.()
     },
   }
 }

@@ -1,6 +1,7 @@
 import { choose, type Filter } from '../package/filter.ts'
 import { silent } from '../package/observer.ts'
 import { isFailure, toFailure, type Item, type PackageRecord } from '../package/record.ts'
+import { formatTime } from '../package/time.ts'
 import { createAlarm } from './alarm.ts'
 import { list, openSources, type ListOptions } from './list.ts'
 import { createSeen, keyOf, type Seen } from './seen.ts'
@@ -90,7 +91,7 @@ export async function* watchOnce(addresses: readonly string[], options: WatchOpt
 }
 
 function mark(record: PackageRecord): PackageRecord {
-  return { ...record, watched: { at: new Date().toISOString().replace(/\.\d+Z$/, 'Z') } }
+  return { ...record, watched: { at: formatTime(new Date()) } }
 }
 
 function createReminders(remind: number): {

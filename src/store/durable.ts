@@ -1,4 +1,4 @@
-import { mkdir, open, rename, stat } from 'node:fs/promises'
+import { chmod, mkdir, open, rename, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { errnoOf, explaining } from '../errors.ts'
 
@@ -41,6 +41,19 @@ export async function makeDirectory(path: string, mode = 0o777): Promise<string 
     if (errnoOf(error) !== 'EEXIST') throw error
   }
   return above ?? place
+}
+
+/**
+ * Makes a directory as {@link makeDirectory} does; one that is made has this very mode, whatever the umask is.
+ * @returns whether it was made
+ * @throws GupperError `cannot-write`, `no-space` (73)
+ */
+export async function openDirectory(path: string, mode: number): Promise<boolean> {
+  return explaining(`cannot write ${path}`, async () => {
+    if ((await makeDirectory(path, mode)) === undefined) return false
+    await chmod(path, mode)
+    return true
+  })
 }
 
 /** Brings a file's bytes to the disk. */

@@ -7,6 +7,7 @@ import { formatFileName, formatOf, isSafeName, parseFileName, type Format } from
 import { silent, type Observer } from '../package/observer.ts'
 import { host, parseArch, parseOs } from '../package/platform.ts'
 import type { PackageRecord } from '../package/record.ts'
+import { formatTime } from '../package/time.ts'
 import { parseVersion } from '../package/version.ts'
 import { inspect } from './archive/archive.ts'
 import { makeArchive } from './archive/make.ts'
@@ -80,7 +81,7 @@ export async function packPackage(input: string, options: PackOptions): Promise<
       source: pathToFileURL(into).href,
       size: made.size,
       digest: made.digest,
-      published: mtime.toISOString().replace(/\.\d+Z$/, 'Z'),
+      published: formatTime(mtime),
       ...(options.channel !== undefined && { channel: options.channel }),
       path,
     }

@@ -1,6 +1,6 @@
-import { openSync, writeSync } from 'node:fs'
 import type { ReadStream } from 'node:tty'
 import { GupperError } from '../errors.ts'
+import { openTerminal } from './tty.ts'
 
 /**
  * Asks for a passphrase on the terminal, which shows nothing of it; standard input stays free for records.
@@ -9,7 +9,10 @@ import { GupperError } from '../errors.ts'
  * @throws GupperError `usage` (64) without a terminal, or when nothing or two different things were typed
  */
 export async function askPassphrase(prompt: string, twice: boolean, signal?: AbortSignal): Promise<string> {
-  const { terminal, say } = await openTerminal()
+  const { input: terminal, say } = await openTerminal(
+    'to ask for the passphrase on',
+    'give it with --passphrase-file FILE or the variable GUPPER_PASSPHRASE',
+  )
   const lines = readTyped(terminal, signal)
   const ask = async (text: string): Promise<string> => {
     say(`${text}: `)
@@ -28,19 +31,6 @@ export async function askPassphrase(prompt: string, twice: boolean, signal?: Abo
   } finally {
     terminal.setRawMode(false)
     terminal.destroy()
-  }
-}
-
-async function openTerminal(): Promise<{ terminal: ReadStream; say: (text: string) => void }> {
-  const tty = await import('node:tty')
-  try {
-    const fd = openSync('/dev/tty', 'r+')
-    return { terminal: new tty.ReadStream(fd), say: (text) => void writeSync(fd, text) }
-  } catch (cause) {
-    throw new GupperError('usage', 'there is no terminal to ask for the passphrase on', {
-      cause,
-      hint: 'give it with --passphrase-file FILE or the variable GUPPER_PASSPHRASE',
-    })
   }
 }
 

@@ -1,5 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
-import { GupperError } from '../errors.ts'
+import { openTerminal } from './tty.ts'
 
 /**
  * Asks a question on the terminal; standard input stays free.
@@ -7,28 +6,12 @@ import { GupperError } from '../errors.ts'
  * @throws GupperError `usage` (64) without a terminal
  */
 export async function askYes(question: string, signal?: AbortSignal): Promise<boolean> {
-  const { ReadStream } = await import('node:tty')
-  let fd: number
+  const { input, say } = await openTerminal('to ask on', 'to agree without being asked: --yes')
   try {
-    fd = openSync('/dev/tty', 'r+')
-  } catch (cause) {
-    throw new GupperError('usage', 'there is no terminal to ask on', {
-      cause,
-      hint: 'to agree without being asked: --yes',
-    })
-  }
-  let terminal: InstanceType<typeof ReadStream>
-  try {
-    terminal = new ReadStream(fd)
-  } catch (error) {
-    closeSync(fd)
-    throw error
-  }
-  try {
-    writeSync(fd, `${question} [yes/no] `)
-    return /^y(es)?$/i.test((await readLine(terminal, signal)).trim())
+    say(`${question} [yes/no] `)
+    return /^y(es)?$/i.test((await readLine(input, signal)).trim())
   } finally {
-    terminal.destroy()
+    input.destroy()
   }
 }
 

@@ -103,7 +103,7 @@ export function proveTarget(
       'untrusted',
       `the repository vouches for ${file}: it is another package than the record says`,
     )
-  const reason = yankOf(vouched)
+  const reason = yankOf(target)
   if (reason !== undefined)
     throw new GupperError('untrusted', `${file} was yanked by its publisher: ${reason}`)
   return [proofOf(vouched)]

@@ -64,6 +64,17 @@ export class Mirror {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
+  /** Is fulfilled when a request comes, the nth from now; that one and those after it may stay without an answer. */
+  async hear(nth: number, silent: boolean): Promise<void> {
+    return new Promise((resolve) => {
+      this.sin = () => {
+        if (nth-- > 1) return false
+        resolve()
+        return silent
+      }
+    })
+  }
+
   async close(): Promise<void> {
     this.#server.close()
     this.#server.closeAllConnections()
@@ -108,8 +119,8 @@ export interface RunOptions {
   env?: Record<string, string>
   /** A program with its arguments, which runs Node and its own. */
   through?: readonly string[]
-  /** ms after which it is killed, in the hard way. */
-  kill?: number
+  /** It is killed, in the hard way, once this is fulfilled. */
+  kill?: Promise<unknown>
 }
 
 /** A machine that trusts a repository: its root, its state, its cache. */
@@ -142,13 +153,12 @@ export class Machine {
         ...env,
       },
     })
-    const timer = kill === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), kill)
+    void kill?.then(() => child.kill('SIGKILL'))
     child.stdin.on('error', () => undefined).end(input)
     const [out, error]: [Buffer[], Buffer[]] = [[], []]
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk))
     child.stderr.on('data', (chunk: Buffer) => error.push(chunk))
     const [status, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
-    clearTimeout(timer)
     const lines = Buffer.concat(out).toString().split('\n').filter(Boolean)
     const items = lines.map((line) => JSON.parse(line) as Run['records'][0] & { error: Run['failures'][0] })
     return {

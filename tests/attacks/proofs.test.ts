@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
@@ -101,7 +102,6 @@ describe('verify --trust', () => {
     const record = await fetchApp(mirror, machine)
     const path = join(machine.home, 'evil')
     await writeFile(path, 'evil')
-    const { createHash } = await import('node:crypto')
     const digest = `sha256:${createHash('sha256').update('evil').digest('hex')}`
     const input = line({ ...record, path, size: 4, digest })
     const args = ['verify', '--trust', machine.root, '--require', 'tuf']

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect } from 'vitest'
+import { Repository } from '../trust/conformance/simulator.ts'
 import {
   expectListed,
   expectRecovery,
@@ -78,7 +79,6 @@ describe('arbitrary software', () => {
   )
 
   it('from a repository of strangers is not listed', async ({ repository, mirror, machine }) => {
-    const { Repository } = await import('../trust/conformance/simulator.ts')
     const strangers = new Repository()
     publish(strangers, ['evil-1.0.0-any-any'])
     strangers.root.version = 1

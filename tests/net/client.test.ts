@@ -54,6 +54,13 @@ async function text(body: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(await Array.fromAsync(body)).toString()
 }
 
+/** Waits until limits have struck a silent server: they had longer to strike what was begun before. */
+async function outlast(limits: Partial<Limits>): Promise<void> {
+  const url = await serve((_, response) => void response.write('begin'))
+  const { body } = await connect({ limits }).stream(url)
+  await expect(text(body)).rejects.toMatchObject({ code: 'unreachable' })
+}
+
 describe('get', () => {
   test('gives a small answer whole, and says who asks', async () => {
     const server = await start('none')
@@ -231,20 +238,18 @@ describe('stream', () => {
   })
 
   test('without patience a silent stream breaks; with patience it may be silent', async () => {
-    let go = (): void => undefined
+    let end = (): void => undefined
     const url = await serve((_, response) => {
       response.write('begin')
-      go = () => response.end(' end')
+      end = () => response.end(' end')
     })
-    const { body } = await connect({ limits: { idle: 30 } }).stream(url)
-    await expect(text(body)).rejects.toMatchObject({ code: 'unreachable' })
-    const patient = await connect({ limits: { idle: 30, rateWindow: 30 } }).stream(url, { idle: Infinity })
-    const chunks = patient.body[Symbol.asyncIterator]()
+    const silence = { idle: 30, rateWindow: 30 }
+    const { body } = await connect({ limits: silence }).stream(url, { idle: Infinity })
+    const chunks = body[Symbol.asyncIterator]()
     await chunks.next()
     const rest = chunks.next()
-    // Long enough that the limits above would have struck.
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    go()
+    await outlast(silence)
+    end()
     expect(String((await rest).value)).toBe(' end')
   })
 
@@ -266,10 +271,11 @@ describe('stream', () => {
 
   test('a reader who takes his time is not taken for a slow server', async () => {
     const url = await serve((_, response) => void response.end(Buffer.alloc(2 ** 21)))
-    const { body } = await connect({ limits: { idle: 50, rateWindow: 50, rate: 1e6 } }).stream(url)
+    const haste = { idle: 50, rateWindow: 50, rate: 1e6 }
+    const { body } = await connect({ limits: haste }).stream(url)
     let size = 0
     for await (const chunk of body) {
-      if (size === 0) await new Promise((resolve) => setTimeout(resolve, 150))
+      if (size === 0) await outlast(haste)
       size += chunk.length
     }
     expect(size).toBe(2 ** 21)

@@ -66,28 +66,32 @@ export interface Clients {
   demand(file: string, found: boolean): Promise<void>
 }
 
+/** A client of another house, tuf-js, that trusts the first root; each one made anew knows what those before it saw. */
+export async function createForeign({ dir, repo }: World, url: string): Promise<() => Updater> {
+  const [metadataDir, targetDir] = [path.join(dir, 'foreign'), path.join(dir, 'foreign-targets')]
+  await mkdir(metadataDir)
+  await mkdir(targetDir)
+  await copyFile(path.join(repo, 'metadata/1.root.json'), path.join(metadataDir, 'root.json'))
+  const [metadataBaseUrl, targetBaseUrl] = [`${url}/metadata`, `${url}/targets`]
+  const config = { fetchRetry: 0 }
+  return () => new Updater({ metadataDir, targetDir, metadataBaseUrl, targetBaseUrl, config })
+}
+
+/** Downloads a file with such a client; gives its text, or nothing where nobody vouches for it. */
+export async function downloadForeign(client: Updater, file: string): Promise<string | undefined> {
+  await client.refresh()
+  const info = await client.getTargetInfo(file)
+  return info && readFile(await client.downloadTarget(info), 'utf8')
+}
+
 /** Makes the clients of a repository. */
 export async function makeClients(world: World): Promise<Clients> {
   const url = await serve(world.repo)
-  const [metadataDir, targetDir] = [path.join(world.dir, 'foreign'), path.join(world.dir, 'foreign-targets')]
+  const foreign = await createForeign(world, url)
   const pin = path.join(world.dir, 'pinned.json')
-  await mkdir(metadataDir)
-  await mkdir(targetDir)
-  const first = path.join(world.repo, 'metadata/1.root.json')
-  await copyFile(first, path.join(metadataDir, 'root.json'))
-  await copyFile(first, pin)
-  const askForeign = async (file: string): Promise<boolean> => {
-    const updater = new Updater({
-      metadataDir,
-      targetDir,
-      metadataBaseUrl: `${url}/metadata`,
-      targetBaseUrl: `${url}/targets`,
-      config: { fetchRetry: 0 },
-    })
-    await updater.refresh()
-    const info = await updater.getTargetInfo(file)
-    return info !== undefined && (await readFile(await updater.downloadTarget(info), 'utf8')).includes(file)
-  }
+  await copyFile(path.join(world.repo, 'metadata/1.root.json'), pin)
+  const askForeign = async (file: string): Promise<boolean> =>
+    (await downloadForeign(foreign(), file))?.includes(file) === true
   const askOurs = async (file: string): Promise<boolean> => {
     const trust = await openTrust({ root: pin, home: path.join(world.dir, 'state'), cwd: world.dir, env: {} })
     try {

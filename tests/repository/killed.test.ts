@@ -1,11 +1,10 @@
 // kill -9 before every single call that changes the disk: the repository is the old or the new one, and the next run
 // finishes or undoes what was begun, and leaves nothing behind.
-import { cp, readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { execa } from 'execa'
 import { expect, it } from 'vitest'
 import { noKeys, readKeyring } from '../../src/repository/keys/keyring.ts'
 import { readMinisignSecret } from '../../src/repository/keys/minisign-key.ts'
+import { copyDir, every, killEverywhere, run } from './kill-tools.ts'
 import { checkMinisig, makeSecret, writeSecret } from './minisign-tools.ts'
 import {
   checkRepository,
@@ -16,63 +15,11 @@ import {
   pickKeyring,
   publishFiles,
   writePackage,
-  type World,
 } from './tools.ts'
 
-const root = path.join(import.meta.dirname, '../..')
-const hook = path.join(root, 'tests/chaos/kill-at.ts')
 const one = 'app-1.0.0-linux-amd64'
 const two = 'app-1.1.0-linux-amd64'
-// STRIDE=1 leaves no call out.
-const every = Number(process.env.STRIDE ?? 3)
-
-/** Runs gupper from source in a copy of a world; killed before its call number `at`, or with 0 counted. */
-async function run(world: World, args: readonly string[], at?: number) {
-  const count = path.join(world.dir, 'count')
-  const node = at === undefined ? [] : ['--import', hook]
-  const done = await execa(process.execPath, [...node, path.join(root, 'src/cli.ts'), ...args], {
-    cwd: world.dir,
-    reject: false,
-    env: at === undefined ? {} : { KILL_AT: String(at), KILL_COUNT: count },
-  })
-  const { exitCode, stderr, signal } = done
-  return { exitCode, stderr, signal, count: at === 0 ? Number(await readFile(count, 'utf8')) : 0 }
-}
-
-async function copy(world: World): Promise<World> {
-  const dir = await makeDir()
-  await cp(world.dir, dir, { recursive: true })
-  return { ...world, dir, repo: path.join(dir, 'repo'), keys: path.join(dir, 'keys') }
-}
-
-async function killEverywhere(
-  start: World,
-  args: readonly string[],
-  check: (there: World) => Promise<void>,
-  stride = every,
-): Promise<void> {
-  const whole = await copy(start)
-  const { exitCode, stderr, count } = await run(whole, args, 0)
-  expect({ exitCode, stderr }).toMatchObject({ exitCode: 0 })
-  const wanted = await filesIn(whole.dir)
-  expect(count).toBeGreaterThan(10)
-  for (let at = 1; at <= count; at += stride) {
-    const there = await copy(start)
-    const cut = await run(there, args, at)
-    expect(cut.signal, `call ${at}: ${cut.stderr}`).toBe('SIGKILL')
-    await check(there)
-    const next = await run(there, args)
-    expect({ at, status: next.exitCode, stderr: next.stderr }).toMatchObject({ at, status: 0 })
-    expect(
-      (await filesIn(there.dir)).filter((file) => !wanted.includes(file)),
-      `left behind by a kill before call ${at}`,
-    ).toEqual([])
-    expect((await filesIn(there.dir)).concat('count').sort()).toEqual(
-      [...new Set([...wanted, 'count'])].sort(),
-    )
-  }
-}
-
+const repoIn = (dir: string): string => path.join(dir, 'repo')
 const quiet = ['--quiet', '--keys', 'keys']
 
 it('publish, killed anywhere, is done or not begun', { timeout: 240_000 }, async () => {
@@ -80,10 +27,12 @@ it('publish, killed anywhere, is done or not begun', { timeout: 240_000 }, async
   await publishFiles(world, [await writePackage(world.dir, one)])
   await writePackage(world.dir, two)
   const seen = new Set<number>()
-  await killEverywhere(world, ['publish', '--to', 'repo', ...quiet, two], async ({ repo }) => {
-    const files = await checkRepository(repo)
-    expect(files).toContain(one)
-    seen.add(files.length)
+  await killEverywhere(world.dir, ['publish', '--to', 'repo', ...quiet, two], {
+    killed: async (dir) => {
+      const files = await checkRepository(repoIn(dir))
+      expect(files).toContain(one)
+      seen.add(files.length)
+    },
   })
   expect([...seen].sort()).toEqual([1, 2])
 })
@@ -103,7 +52,7 @@ it.each(['signed', 'plain'])(
     const keys = kind === 'signed' ? quiet : ['--quiet']
     const seen = new Set<number>()
     const args = ['publish', '--to', repo, ...keys, '--minisign', path.basename(secret), two]
-    const check = async ({ dir }: World): Promise<void> => {
+    const killed = async (dir: string): Promise<void> => {
       const there = path.join(dir, repo)
       const files = await filesIn(there)
       const listed = [one, two].filter((file) => files.includes(file))
@@ -114,7 +63,7 @@ it.each(['signed', 'plain'])(
       seen.add(listed.length)
     }
     // A plain directory takes few calls.
-    await killEverywhere(world, args, check, kind === 'plain' ? 1 : every)
+    await killEverywhere(world.dir, args, { killed, stride: kind === 'plain' ? 1 : every })
     expect([...seen].sort()).toEqual([1, 2])
   },
 )
@@ -123,8 +72,10 @@ it('yank, killed anywhere, is done or not begun', { timeout: 240_000 }, async ()
   const world = await makeWorld()
   await publishFiles(world, [await writePackage(world.dir, one)])
   const seen = new Set<number>()
-  await killEverywhere(world, ['yank', 'app@1.0.0', '--to', 'repo', ...quiet], async ({ repo }) => {
-    seen.add((await checkRepository(repo)).length)
+  await killEverywhere(world.dir, ['yank', 'app@1.0.0', '--to', 'repo', ...quiet], {
+    killed: async (dir) => {
+      seen.add((await checkRepository(repoIn(dir))).length)
+    },
   })
   expect([...seen].sort()).toEqual([0, 1])
 })
@@ -137,8 +88,10 @@ it(
     await demandTwo(world)
     await publishFiles(world, [await writePackage(world.dir, one)])
     await writePackage(world.dir, two)
-    await killEverywhere(world, ['publish', '--to', 'repo', ...quiet, two], async ({ repo }) => {
-      expect(await checkRepository(repo)).toEqual([])
+    await killEverywhere(world.dir, ['publish', '--to', 'repo', ...quiet, two], {
+      killed: async (dir) => {
+        expect(await checkRepository(repoIn(dir))).toEqual([])
+      },
     })
   },
 )
@@ -152,8 +105,10 @@ it(
     await publishFiles({ ...world, keyring }, [await writePackage(world.dir, one)])
     const seen = new Set<number>()
     // A run after a commit is another refresh, with another version of nothing but the timestamp.
-    await killEverywhere(world, ['trust', 'refresh', 'repo', ...quiet], async ({ repo }) => {
-      seen.add((await checkRepository(repo)).length)
+    await killEverywhere(world.dir, ['trust', 'refresh', 'repo', ...quiet], {
+      killed: async (dir) => {
+        seen.add((await checkRepository(repoIn(dir))).length)
+      },
     })
     expect([...seen].sort()).toEqual([0, 1])
   },
@@ -161,26 +116,22 @@ it(
 
 it('trust init, killed anywhere, is finished by the next run', { timeout: 240_000 }, async () => {
   const dir = await makeDir()
-  const world: World = {
-    dir,
-    repo: path.join(dir, 'repo'),
-    keys: path.join(dir, 'keys'),
-    keyring: await readKeyring([]),
-  }
   await writePackage(dir, one)
-  const whole = await copy(world)
+  const whole = await copyDir(dir)
   const args = ['trust', 'init', 'repo', ...quiet]
   const { count } = await run(whole, args, 0)
-  const wanted = await filesIn(whole.dir)
+  const wanted = await filesIn(whole)
   for (let at = 1; at <= count; at += every) {
-    const there = await copy(world)
+    const there = await copyDir(dir)
+    const repo = repoIn(there)
     expect((await run(there, args, at)).signal).toBe('SIGKILL')
     const next = await run(there, args)
     // Nothing but what follows the commit may have been missing.
-    const done = next.exitCode === 65 && (await filesIn(there.repo)).includes('metadata/timestamp.json')
+    const done = next.exitCode === 65 && (await filesIn(repo)).includes('metadata/timestamp.json')
     expect(next.exitCode === 0 || done, `call ${at}: ${next.exitCode} ${next.stderr}`).toBe(true)
-    expect((await filesIn(there.dir)).concat('count').sort(), `call ${at}`).toEqual(wanted)
-    await publishFiles({ ...there, keyring: await readKeyring([there.keys]) }, [path.join(there.dir, one)])
-    expect(await checkRepository(there.repo)).toEqual([one])
+    expect((await filesIn(there)).concat('count').sort(), `call ${at}`).toEqual(wanted)
+    const keyring = await readKeyring([path.join(there, 'keys')])
+    await publishFiles({ dir: there, repo, keyring }, [path.join(there, one)])
+    expect(await checkRepository(repo)).toEqual([one])
   }
 })

@@ -4,6 +4,8 @@ import { access, chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'n
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { blake2b256 } from '../../src/repository/keys/blake2b.ts'
+import { from } from '../../src/package/flow.ts'
+import { publish } from '../../src/repository/packages/publish.ts'
 import { noKeys } from '../../src/repository/keys/keyring.ts'
 import { costOf, readMinisignSecret } from '../../src/repository/keys/minisign-key.ts'
 import { makeSignature } from '../../src/repository/packages/package-signature.ts'
@@ -250,8 +252,6 @@ describe('publishing with a minisign key', () => {
   it('refuses a package that is named like a signature', async () => {
     const world = await makeWorld()
     const file = await writePackage(world.dir, 'app-1.0.0-any-any')
-    const { publish } = await import('../../src/repository/packages/publish.ts')
-    const { from } = await import('../../src/package/flow.ts')
     const identity = { schema: 1 as const, name: 'app', version: '1.0.0', os: 'any', arch: 'any' }
     const records: PackageRecord[] = [{ ...identity, file: 'app-1.0.0-any-any.minisig', path: file }]
     const items = await Array.fromAsync(publish(from(records), { to: world.repo, keyring: world.keyring }))

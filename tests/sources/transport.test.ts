@@ -7,7 +7,6 @@ import { pathToFileURL } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Limits } from '../../src/net/limits.ts'
 import { startServer } from '../../src/server/server.ts'
-import { createHttpTransport } from '../../src/sources/transport/http.ts'
 import { openTransport, type Transport } from '../../src/sources/transport/transport.ts'
 import { file, makeDir, makeRepository, makeTar, oddRole, target } from './folder.ts'
 
@@ -154,20 +153,6 @@ describe('over HTTP', () => {
     })
     expect(String(await (await openHere(url)).readMetadata('1.a%2Fb.json', 100))).toBe('{}')
     expect(asked).toEqual(['/metadata/1.a%252Fb.json', '/metadata/1.a%2Fb.json'])
-  })
-
-  test('its folders may be elsewhere', async () => {
-    const asked: string[] = []
-    const url = await serveRaw((request, response) => {
-      asked.push(request.url ?? '')
-      response.end('{}')
-    })
-    const layout = { metadata: `${url}/m/`, targets: `${url}/t/` }
-    const transport = await createHttpTransport(url, { cwd: '/', env: {} }, layout)
-    onTestFinished(() => transport.close?.())
-    await transport.readMetadata('timestamp.json', 100)
-    expect(asked).toEqual(['/m/timestamp.json'])
-    expect(transport.targetUrl('a.b')).toBe(`${url}/t/a.b`)
   })
 })
 

@@ -1,9 +1,9 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GupperError, explaining } from '../../errors.ts'
 import type { Observer } from '../../package/observer.ts'
-import { publicKeyOf, readPublicKey } from '../../trust/tuf/key.ts'
+import { identityOf, publicKeyOf, readPublicKey } from '../../trust/tuf/key.ts'
 import type { PublicKey } from '../../trust/tuf/model.ts'
 import { readKeyFile } from './key-file.ts'
 
@@ -103,12 +103,6 @@ export async function warnOfReaders(path: string, observer: Observer | undefined
   const { mode } = await stat(path).catch(() => ({ mode: 0 }))
   if ((mode & 0o077) !== 0 && process.platform !== 'win32')
     observer?.warn(`the key ${path} can be read by others`, { hint: `chmod 600 '${path}'` })
-}
-
-/** What makes a key itself, however it is written: its public half in DER, as base64. */
-export function identityOf(key: KeyObject): string {
-  const half = key.type === 'private' ? createPublicKey(key) : key
-  return half.export({ type: 'spki', format: 'der' }).toString('base64')
 }
 
 /** The private half of a key of some metadata, if it is at hand. */

@@ -1,9 +1,9 @@
-import { chmod, lstat, realpath } from 'node:fs/promises'
+import { lstat, realpath } from 'node:fs/promises'
 import type { KeyObject } from 'node:crypto'
 import { dirname, join, relative, sep } from 'node:path'
 import { GupperError, errnoOf, explain, explaining } from '../../errors.ts'
 import type { Observer } from '../../package/observer.ts'
-import { makeDirectory } from '../../store/durable.ts'
+import { makeDirectory, openDirectory } from '../../store/durable.ts'
 import { sweep } from '../../store/pack-leftovers.ts'
 import { keyIdOf, publicKeyOf } from '../../trust/tuf/key.ts'
 import type { PublicKey } from '../../trust/tuf/model.ts'
@@ -57,9 +57,8 @@ export async function openKeys(directory: string, root: string): Promise<void> {
         hint: 'choose a directory outside of it: --keys DIR',
       })
     await makeDirectory(dirname(directory))
-    if ((await makeDirectory(directory, 0o700)) !== undefined) await chmod(directory, 0o700)
     // A private key that was being written must not lie about.
-    else await sweep(directory)
+    if (!(await openDirectory(directory, 0o700))) await sweep(directory)
   })
 }
 

@@ -1,8 +1,8 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { chmod, readFile, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { GupperError, explaining } from '../../errors.ts'
-import { makeDirectory, writeDurably } from '../../store/durable.ts'
+import { openDirectory, writeDurably } from '../../store/durable.ts'
 import { temporaryName } from '../../store/pack-leftovers.ts'
 import { keyIdOf, publicKeyOf } from '../../trust/tuf/key.ts'
 import type { NamedKey } from '../roles/key-change.ts'
@@ -58,9 +58,7 @@ export async function makeKeyFiles(path: string, options: OwnOptions): Promise<K
       hint: 'let its name end in .pem',
     })
   const directory = dirname(path)
-  await explaining(`cannot write ${directory}`, async () => {
-    if ((await makeDirectory(directory, 0o700)) !== undefined) await chmod(directory, 0o700)
-  })
+  await openDirectory(directory, 0o700)
   const { half, id, made } = await ownKey(path, options)
   const out = path.replace(/\.pem$/, '.pub')
   await writePublicFile(out, half)

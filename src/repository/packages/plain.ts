@@ -5,6 +5,7 @@ import { hashFile } from '../../package/digest.ts'
 import { formatOf } from '../../package/filename.ts'
 import type { Observer } from '../../package/observer.ts'
 import type { Target } from '../../trust/tuf/model.ts'
+import { yankOf } from '../../trust/tuf/release.ts'
 import { copyHashed } from '../../store/copy.ts'
 import { makeDirectory } from '../../store/durable.ts'
 import { temporaryName } from '../../store/pack-leftovers.ts'
@@ -79,8 +80,8 @@ async function settleSignature(layout: Layout, from: string, path: string, offer
 const noLinks = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS', 'EXDEV']
 
 /** Whether a target was taken back. */
-export function isYanked({ custom }: Target): boolean {
-  return custom?.yanked !== undefined && custom.yanked !== null && custom.yanked !== false
+export function isYanked(target: Target): boolean {
+  return yankOf(target) !== undefined
 }
 
 /**

@@ -61,10 +61,10 @@ export async function publishSigned(
     await spreadMany(draft)
     await renewDue(draft)
     await warnOfExpiry(draft)
-    warnOfStacking(draft)
   }
   const before = (): Promise<void> => writeSignatures(draft, signatures)
   const outcome = await conclude(draft, { placements, before })
+  warnOfStacking(draft, outcome)
   await heal(draft, staged, added)
   return { records: await Promise.all(staged.map((one) => describe(draft, one, added, outcome))) }
 }
@@ -179,10 +179,10 @@ async function heal(draft: Draft, staged: readonly Staged[], added: ReadonlySet<
 }
 
 // Who signs must know what else they sign.
-function warnOfStacking(draft: Draft): void {
+function warnOfStacking(draft: Draft, { waiting }: Outcome): void {
   for (const [role] of draft.edited) {
     const waited = draft.waiting(role)
-    if (waited !== undefined)
+    if (waited !== undefined && waiting.has(role))
       draft.observer.warn(`this adds to what waits for signatures in ${role}: all of it is to be signed anew`)
   }
 }

@@ -1,11 +1,11 @@
-import { chmod, link, lstat, rm } from 'node:fs/promises'
+import { link, lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GupperError, errnoOf, explain, explaining } from '../../errors.ts'
 import { hashFile } from '../../package/digest.ts'
 import { silent, type Observer } from '../../package/observer.ts'
 import type { PackageRecord } from '../../package/record.ts'
 import { formatTime } from '../../package/time.ts'
-import { makeDirectory, syncDirectory } from '../../store/durable.ts'
+import { syncDirectory } from '../../store/durable.ts'
 import { signaturePath } from '../layout.ts'
 import { writeSignature, type PackageSignature } from './package-signature.ts'
 import type { Refusal } from './publish-signed.ts'
@@ -91,11 +91,4 @@ async function hashOf(path: string): Promise<string | undefined> {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw explain(error, `cannot read ${path}`, true)
   }
-}
-
-/** Makes the directory, for everybody to read, when it is missing. */
-export async function openDirectory(directory: string): Promise<void> {
-  await explaining(`cannot write ${directory}`, async () => {
-    if ((await makeDirectory(directory)) !== undefined) await chmod(directory, 0o755)
-  })
 }

@@ -6,15 +6,16 @@ import { parseFileName } from '../../package/filename.ts'
 import type { Items } from '../../package/flow.ts'
 import { silent } from '../../package/observer.ts'
 import { isFailure, toFailure, type Failure, type Item, type PackageRecord } from '../../package/record.ts'
+import { openDirectory } from '../../store/durable.ts'
+import { withLock } from '../../store/lock.ts'
 import { isSigned } from '../committed.ts'
 import { holdRepository, type RepositoryOptions } from '../hold.ts'
 import { layoutOf, type Layout } from '../layout.ts'
 import type { MinisignSecret } from '../keys/minisign-key.ts'
 import { signPackages } from './package-signature.ts'
 import { publishSigned } from './publish-signed.ts'
-import { openDirectory, publishUnsigned } from './publish-unsigned.ts'
+import { publishUnsigned } from './publish-unsigned.ts'
 import { mostNotes, type Release } from './release.ts'
-import { withLock } from '../../store/lock.ts'
 import { openStaging, stage, unstage, type Staged } from './stage.ts'
 
 /** Where to publish, with which keys, and what to say of it. */
@@ -53,7 +54,8 @@ async function* publishAll(records: readonly PackageRecord[], options: PublishOp
   const { observer = silent, signal, release = {}, now = new Date(), minisign } = options
   const signed = await isSigned(layout)
   checkKeys(layout.root, signed, options)
-  if (!signed) await openDirectory(layout.root)
+  // For everybody to read.
+  if (!signed) await openDirectory(layout.root, 0o755)
   const staging = signed ? layout.staging : layout.root
   await openStaging(staging)
   const staged: Staged[] = []

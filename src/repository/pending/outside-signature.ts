@@ -1,10 +1,9 @@
 import { open } from 'node:fs/promises'
 import { GupperError, explaining } from '../../errors.ts'
-import { checkSignature, readPublicKey } from '../../trust/tuf/key.ts'
+import { checkSignature, identityOf, readPublicKey } from '../../trust/tuf/key.ts'
 import type { PublicKey } from '../../trust/tuf/model.ts'
 import { signedBytes } from '../../trust/tuf/threshold.ts'
 import type { NamedKey } from '../roles/key-change.ts'
-import { identityOf } from '../keys/keyring.ts'
 import type { Waiting } from './file.ts'
 import { readPublicFile } from '../keys/public-key.ts'
 

@@ -1,5 +1,5 @@
 import { GupperError } from '../../errors.ts'
-import { matchesPath, spokesmenOf } from '../../trust/tuf/delegation.ts'
+import { matchesPath } from '../../trust/tuf/delegation.ts'
 import { topRoles, type DelegatedRole, type Delegations, type Targets } from '../../trust/tuf/model.ts'
 import { binNames, isBin, writeOut } from './bins.ts'
 import { writePending } from '../pending/pending.ts'
@@ -126,11 +126,4 @@ export async function undelegate(
 
 async function stillOffered(draft: Draft, file: string): Promise<boolean> {
   return (await draft.find(file)) !== undefined
-}
-
-/** The teams that a file may be signed by, the most trusted first. */
-export function teamsFor(delegations: Delegations | undefined, file: string): string[] {
-  if (delegations?.roles === undefined) return []
-  const bins = new Set(binNames(delegations))
-  return spokesmenOf(delegations, file).flatMap(({ name }) => (bins.has(name) ? [] : [name]))
 }

@@ -1,5 +1,5 @@
 import { GupperError } from '../../errors.ts'
-import type { Keys, PublicKey } from '../../trust/tuf/model.ts'
+import type { PublicKey } from '../../trust/tuf/model.ts'
 import { identitiesOf } from '../../trust/tuf/threshold.ts'
 import type { Authority } from '../sign.ts'
 
@@ -67,10 +67,4 @@ export function findKeyId(name: string, keyids: readonly string[], word: string 
 /** An id as people read it. */
 export function shortId(id: string): string {
   return id.slice(0, 8)
-}
-
-/** The keys that at least one role still has. */
-export function usedKeys(roles: readonly { keyids: readonly string[] }[], keys: Keys): Keys {
-  const used = new Set(roles.flatMap(({ keyids }) => keyids))
-  return Object.fromEntries(Object.entries(keys).filter(([id]) => used.has(id)))
 }

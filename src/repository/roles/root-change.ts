@@ -1,16 +1,16 @@
-import { createPublicKey } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
+import { identityOf } from '../../trust/tuf/key.ts'
 import type { Envelope, Root, Targets, TopRole } from '../../trust/tuf/model.ts'
 import type { Draft } from '../draft.ts'
 import { specVersion } from '../envelope.ts'
 import { holdRepository, type RepositoryOptions } from '../hold.ts'
-import { changeKeys, usedKeys, type KeyChange } from './key-change.ts'
-import { identityOf, type Keyring, type SigningKey } from '../keys/keyring.ts'
+import { changeKeys, type KeyChange } from './key-change.ts'
+import type { Keyring, SigningKey } from '../keys/keyring.ts'
 import { expiresAfter, isHalfSpent } from '../lives.ts'
 import { rootAuthority } from '../pending/context.ts'
 import { retire } from '../keys/retire.ts'
 import { keepRoot, lackOfRoot, tryTurn } from './root-turn.ts'
-import { countKeys, missingKey, signWith, unite } from '../sign.ts'
+import { countKeys, missingKey, pickKeys, signWith, unite } from '../sign.ts'
 
 /** What came of a change of the root. */
 export interface RootChanged {
@@ -58,7 +58,10 @@ export async function changeRoot(
     const signed = nextRoot(draft, waited ?? root)
     const { change, own } = await prepare(signed.version)
     for (const role of roles) changeKeys(role, { role: signed.roles[role], keys: signed.keys }, change)
-    signed.keys = usedKeys(Object.values(signed.roles), signed.keys)
+    signed.keys = pickKeys(
+      Object.values(signed.roles).flatMap(({ keyids }) => keyids),
+      signed.keys,
+    )
     const keyring = own === undefined ? draft.keyring : withKey(draft.keyring, own)
     const [role = 'root'] = roles
     const { keyids: keys, threshold } = signed.roles[role]
@@ -133,5 +136,5 @@ function nextRoot({ committed, lives, now }: Draft, { signed }: Envelope<Root>):
 
 /** A keyring with one key more. */
 export function withKey({ keys, ...rest }: Keyring, own: SigningKey): Keyring {
-  return { ...rest, keys: new Map([...keys, [identityOf(createPublicKey(own.half)), own]]) }
+  return { ...rest, keys: new Map([...keys, [identityOf(own.half), own]]) }
 }

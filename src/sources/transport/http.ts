@@ -5,12 +5,6 @@ import { openEvents, readBase, withoutPassword } from '../http.ts'
 import type { SourceOptions } from '../source.ts'
 import { isMetadataName, targetParts, type Transport } from './transport.ts'
 
-/** Where the two folders are, against the address of the repository; each ends in a slash. */
-export interface Layout {
-  metadata: string
-  targets: string
-}
-
 // A mirror gets less time for a small file than a server for its list: others may be waiting to be asked.
 const patience: Partial<Limits> = { answer: 60_000, firstByte: 15_000, idle: 15_000, tries: 3 }
 const slowest = 32 // bytes a millisecond: what a large file may take longer is as if it came at 32 KB/s
@@ -18,22 +12,17 @@ const slowest = 32 // bytes a millisecond: what a large file may take longer is 
 /**
  * A signed repository on any static file server. Each has limits of its own.
  * @param address http(s)://host[:port][/path] of the repository
- * @param layout where its folders are, when elsewhere than in metadata/ and targets/
  * @throws GupperError `usage` (64) for an address that is none, `cannot-read` (69) about the token file
  */
-export async function createHttpTransport(
-  address: string,
-  options: SourceOptions,
-  layout: Layout = { metadata: 'metadata/', targets: 'targets/' },
-): Promise<Transport> {
+export async function createHttpTransport(address: string, options: SourceOptions): Promise<Transport> {
   const base = readBase(address)
   const url = withoutPassword(base)
   const { env, signal, observer, tokenFile } = options
   const token = tokenFile === undefined ? undefined : await readToken(tokenFile)
   const limits = { ...patience, ...options.limits }
   const client = createClient({ env, observer, signal, token, limits })
-  const metadata = new URL(layout.metadata, base)
-  const targets = withoutCredentials(new URL(layout.targets, base).href)
+  const metadata = new URL('metadata/', base)
+  const targets = withoutCredentials(new URL('targets/', base).href)
   return {
     url,
     async readMetadata(name, maxBytes) {

@@ -3,7 +3,7 @@ import { canonicalize } from './canonical.ts'
 import type { PublicKey } from './model.ts'
 
 // node:crypto's constants, which an import of them would load at every start.
-const padding = { pkcs1: 1, pss: 6 }
+export const padding = { pkcs1: 1, pss: 6 }
 const saltOfAnyLength = -2
 
 interface Scheme {
@@ -60,6 +60,18 @@ export function publicKeyOf(key: KeyObject): PublicKey | undefined {
       return { keytype: 'ecdsa', scheme, keyval: { public: pem } }
   }
   return undefined
+}
+
+/**
+ * What a key is, however it is written: neither its text nor DER tells, since PEM may be wrapped in many ways and a point
+ * of a curve be written in two.
+ * @param half the public or private half
+ */
+export function identityOf(half: KeyObject): string {
+  const { kty, crv, n, e, x, y } = half.export({ format: 'jwk' })
+  return createHash('sha256')
+    .update(JSON.stringify([kty, crv, n, e, x, y]))
+    .digest('hex')
 }
 
 /**

@@ -1,6 +1,7 @@
 import { parseFileName } from '../../package/filename.ts'
 import { parseItem, type PackageRecord, type Proof } from '../../package/record.ts'
 import type { Rollout } from '../../package/rollout.ts'
+import type { Target } from './model.ts'
 import type { Vouched } from './walk.ts'
 
 // What a publisher's word is not taken for: what the path says, what the metadata says, and what only steps here may say.
@@ -25,7 +26,7 @@ export function recordOf(vouched: Vouched): PackageRecord | string | undefined {
   const identity = path.includes('/') ? undefined : parseFileName(path)
   if (identity === undefined) return undefined
   const { custom = {}, hashes, length } = target
-  if (yankOf(vouched) !== undefined) return undefined
+  if (yankOf(target) !== undefined) return undefined
   if (hashes.sha256 === undefined) return 'the metadata has no SHA-256 of it'
   const { name, version, os, arch } = identity
   for (const [field, value] of Object.entries({ name, version, os, arch })) {
@@ -46,7 +47,7 @@ export function recordOf(vouched: Vouched): PackageRecord | string | undefined {
 export function outlineOf(vouched: Vouched): PackageRecord | undefined {
   const { path, target } = vouched
   const identity = path.includes('/') ? undefined : parseFileName(path)
-  if (identity === undefined || yankOf(vouched) !== undefined) return undefined
+  if (identity === undefined || yankOf(target) !== undefined) return undefined
   const { name, version, os, arch } = identity
   const { channel, floor, critical, rollout } = target.custom ?? {}
   const { sha256 } = target.hashes
@@ -67,8 +68,8 @@ export function outlineOf(vouched: Vouched): PackageRecord | undefined {
 }
 
 /** Why a target was taken back by its publisher; undefined where it was not. */
-export function yankOf({ target }: Vouched): string | undefined {
-  const yanked = target.custom?.yanked
+export function yankOf({ custom }: Target): string | undefined {
+  const yanked = custom?.yanked
   if (yanked === undefined || yanked === null || yanked === false) return undefined
   const { reason } = yanked as { reason?: unknown }
   return typeof reason === 'string' && reason !== '' ? reason : 'no reason is given'

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
 import { GupperError } from '../../errors.ts'
 import { canonicalize } from './canonical.ts'
-import { checkSignature, readPublicKey } from './key.ts'
-import type { Envelope, Keys, PublicKey, RoleKeys } from './model.ts'
+import { checkSignature, identityOf, readPublicKey } from './key.ts'
+import type { Envelope, Keys, RoleKeys } from './model.ts'
 
 /**
  * The ids of the keys of a role that have signed; a key that stands under two ids counts once.
@@ -18,20 +17,12 @@ export function signersOf(role: RoleKeys, keys: Keys, envelope: Envelope): strin
     const signature = envelope.signatures.find((one) => one.keyid === keyid)
     if (key === undefined || signature === undefined) continue
     if (!checkSignature(key, bytes, signature.sig)) continue
-    const identity = identityOf(key)
+    const identity = identityOf(readPublicKey(key).key)
     if (counted.has(identity)) continue
     counted.add(identity)
     signers.push(keyid)
   }
   return signers
-}
-
-// Neither by its text nor as DER: PEM may be wrapped in many ways, and a point of a curve be written in two.
-function identityOf(key: PublicKey): string {
-  const { kty, crv, n, e, x, y } = readPublicKey(key).key.export({ format: 'jwk' })
-  return createHash('sha256')
-    .update(JSON.stringify([kty, crv, n, e, x, y]))
-    .digest('hex')
 }
 
 /** What some keys are, however they are written and whatever their ids; without those that cannot be used. */
@@ -40,7 +31,7 @@ export function identitiesOf(keyids: readonly string[], keys: Keys): Set<string>
   for (const keyid of keyids) {
     const key = Object.hasOwn(keys, keyid) ? keys[keyid] : undefined
     try {
-      if (key !== undefined) identities.add(identityOf(key))
+      if (key !== undefined) identities.add(identityOf(readPublicKey(key).key))
     } catch {
       // A key of a kind that is not known here signs nothing.
     }

@@ -31,31 +31,17 @@ describe('what is served and has expired', () => {
     },
   )
 
-  it.concurrent('is a timestamp: it is refused', async ({ client, repository, expect }) => {
+  it.concurrent.for([
+    ['timestamp', ['timestamp'], first],
+    ['snapshot', ['snapshot', 'timestamp'], { ...first, timestamp: 2 }],
+    ['targets', ['targets', 'snapshot', 'timestamp'], { ...first, snapshot: 2, timestamp: 2 }],
+  ] as const)('is its %s: refused', async ([role, published, trusted], { client, repository, expect }) => {
     await client.init(rootOf(repository))
     expect(await client.refresh()).toBe(0)
-    repository.timestamp.expires = inDays(-5)
-    repository.publish('timestamp')
+    repository[role].expires = inDays(-5)
+    repository.publish(...published)
     expect(await client.refresh()).toBe(1)
-    expect(await client.trusted()).toEqual(first)
-  })
-
-  it.concurrent('is a snapshot: it is refused', async ({ client, repository, expect }) => {
-    await client.init(rootOf(repository))
-    expect(await client.refresh()).toBe(0)
-    repository.snapshot.expires = inDays(-5)
-    repository.publish('snapshot', 'timestamp')
-    expect(await client.refresh()).toBe(1)
-    expect(await client.trusted()).toEqual({ ...first, timestamp: 2 })
-  })
-
-  it.concurrent('are targets: they are refused', async ({ client, repository, expect }) => {
-    await client.init(rootOf(repository))
-    expect(await client.refresh()).toBe(0)
-    repository.targets.expires = inDays(-5)
-    repository.publish('targets', 'snapshot', 'timestamp')
-    expect(await client.refresh()).toBe(1)
-    expect(await client.trusted()).toEqual({ ...first, snapshot: 2, timestamp: 2 })
+    expect(await client.trusted()).toEqual(trusted)
   })
 
   it.concurrent(
