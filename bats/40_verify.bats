@@ -88,7 +88,7 @@ refused() {
   run_gupper verify --minisign one.pub <record
   assert_output_has '"comment":"built in the open"'
   run_gupper verify --minisign "$(tail -1 one.pub)" --require minisign <record
-  assert_output_has "\"key\":\"$(head -1 one.pub | sed 's/.* //')\""
+  assert_output_has "\"key\":\"$(minisign_id one.pub)\""
   minisign -S -l -s one.key -m app-1.9.2-any-any >/dev/null
   run_gupper verify --minisign one.pub <record
   assert_output_has '"by":"minisign"'

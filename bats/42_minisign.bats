@@ -14,7 +14,7 @@ file_of() { basename "$(ls pkgs/app-"$1"-*)"; }
   make_package pkgs 1.0.0 | publish --minisign one.key >record
   local file place
   file=$(file_of 1.0.0)
-  [ "$(field .publication.minisign <record)" = "$(head -1 one.pub | sed 's/.* //')" ]
+  [ "$(field .publication.minisign <record)" = "$(minisign_id one.pub)" ]
   for place in "repo/$file" repo/targets/*."$file"; do
     minisign -V -H -p one.pub -m "$place" >said
     grep -q "^Trusted comment: timestamp:[0-9]*	file:$file	hashed$" said

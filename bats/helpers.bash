@@ -223,3 +223,11 @@ assert_no_trace() { [[ $stderr != *"    at "* ]] || { printf 'a stack trace: %s\
 
 # need TOOL: skips the test, with the reason, where the tool is missing.
 need() { command -v "$1" >/dev/null 2>&1 || skip "needs $1"; }
+
+# minisign_id FILE.pub: the key's number; minisign itself leaves zeros at its beginning out.
+minisign_id() {
+  local id
+  id=$(head -1 "$1")
+  id=0000000000000000${id##* }
+  echo "${id: -16}"
+}

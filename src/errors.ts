@@ -63,6 +63,14 @@ const table = {
     exit: 77,
     hint: 'prove it: gupper verify --trust ROOT.json, --minisign KEY or --checksums FILE; or accept it unproven: --require none',
   },
+  'not-ready': { exit: 65, hint: 'the old version goes on; gupper logs NAME shows what the new one said' },
+  reverted: {
+    exit: 65,
+    hint: 'the old version runs again; this build is held back until asked for with install --again',
+  },
+  stuck: { exit: 69, hint: 'neither version runs: look at gupper logs NAME, then gupper restart NAME' },
+  'not-running': { exit: 69, hint: 'start it with: gupper run --to PATH' },
+  frozen: { exit: 1, hint: 'let it follow its source again with: gupper unfreeze NAME' },
   config: { exit: 78, hint: 'correct the configuration, then run the same command again' },
 } as const satisfies Record<string, { exit: number; hint: string }>
 

@@ -74,7 +74,9 @@ const folderOf = (path: string): string => (path.includes('/') ? path.slice(0, p
 const order = [
   ['commands'],
   ['update.ts'],
-  ['activations', 'repository', 'server'],
+  ['supervisor'],
+  ['web', 'activations', 'repository', 'server'],
+  ['proxy', 'readiness', 'logs'],
   ['sources'],
   ['store'],
   ['trust'],
