@@ -72,14 +72,21 @@ export interface ServiceCounts {
 /** A service as the web page and the metrics see it. */
 export interface ServiceView {
   status(): Promise<ServiceStatus>
+  /** The latest, newest first. */
   history(count: number): HistoryEntry[]
+  /** The latest, oldest first. */
   logTail(count: number): Promise<LogLine[]>
   counts(): ServiceCounts
   /** Calls back whenever the status or the history have changed, and with each line of the log; returns how to stop. */
-  onChange(listener: (change: { status?: ServiceStatus; line?: LogLine; history?: HistoryEntry }) => void): () => void
+  onChange(
+    listener: (change: { status?: ServiceStatus; line?: LogLine; history?: HistoryEntry }) => void,
+  ): () => void
   /**
    * Does what a person asked for; returns what came of it, in a line.
    * @throws GupperError
    */
-  act(action: 'check' | 'upgrade' | 'rollback' | 'freeze' | 'unfreeze' | 'restart', version?: string): Promise<string>
+  act(
+    action: 'check' | 'upgrade' | 'rollback' | 'freeze' | 'unfreeze' | 'restart',
+    version?: string,
+  ): Promise<string>
 }
