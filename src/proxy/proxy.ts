@@ -40,12 +40,14 @@ export interface ProxyOptions {
   listen: ListenAddress
   /** How long a request waits while nobody answers, ms; then it gets 503 with a reason. */
   holdMs?: number | undefined
+  /** How many requests may wait at a time; more get 503 at once. Default 10 000. */
+  mostHeld?: number | undefined
   observer?: Observer | undefined
 }
 
 /** An HTTP proxy before one program, which can be replaced by another between two requests. */
 export interface Proxy {
-  /** "http://127.0.0.1:8080" */
+  /** "http://127.0.0.1:8080", "unix:/run/app.sock" */
   readonly url: string
   /** Where new requests go; undefined while they are held. */
   readonly current: Backend | undefined

@@ -1,0 +1,131 @@
+import type { Client } from 'undici'
+import { GupperError } from '../errors.ts'
+import type { Backend, Drained } from './proxy.ts'
+
+/** Something that is under way at a program. */
+export interface UnderWay {
+  /** Ends it now, whatever it has got. */
+  cut(): void
+}
+
+/** Makes a connection to a program, which is not opened before it is used. */
+export type MakeClient = (origin: string) => Client
+
+/** The longest time that a timer can be set to, ms. */
+export const longestTimer = 2 ** 31 - 1 // setTimeout takes anything above for 1
+
+/** One program: the connections to it, and what is under way there. */
+export class Upstream {
+  readonly backend: Backend
+  readonly origin: string
+  readonly #make: MakeClient
+  readonly #onConnect: (upstream: Upstream) => void
+  readonly #underWay = new Set<UnderWay>()
+  // The one that was used last is taken first, so that those that are too many grow old.
+  readonly #idle: Client[] = []
+  readonly #waiting = new Set<() => void>()
+  #leaving: AbortController | undefined
+
+  /**
+   * @param onConnect told of every connection that the program accepts
+   */
+  constructor(backend: Backend, make: MakeClient, onConnect: (upstream: Upstream) => void) {
+    const { host, port } = backend
+    this.backend = backend
+    this.origin = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+    this.#make = make
+    this.#onConnect = onConnect
+  }
+
+  /** How much is under way here. */
+  get inFlight(): number {
+    return this.#underWay.size
+  }
+
+  /** Counts something as under way here. */
+  enter(what: UnderWay): void {
+    this.#underWay.add(what)
+  }
+
+  /** It is not under way here any more. */
+  leave(what: UnderWay): void {
+    if (this.#underWay.delete(what) && this.#underWay.size === 0 && this.#waiting.size > 0)
+      for (const done of this.#waiting) done()
+  }
+
+  /** A connection for one request, to be given back. */
+  take(): Client {
+    return this.#idle.pop() ?? this.#open()
+  }
+
+  /** Gives back a connection. */
+  give(client: Client): void {
+    if (this.#leaving) void client.destroy()
+    else this.#idle.push(client)
+  }
+
+  /** New requests come here again: whoever waits for it to be empty is told so. */
+  stay(): void {
+    this.#leaving?.abort(new GupperError('no', `${this.backend.id} takes requests again`))
+    this.#leaving = undefined
+  }
+
+  /**
+   * Waits until nothing is under way here, and cuts what is left at the deadline.
+   * @param deadlineMs from now on
+   * @throws the signal's reason; GupperError `no` (1) when new requests come here again before it is empty
+   */
+  async drain(deadlineMs: number, signal?: AbortSignal): Promise<Drained> {
+    signal?.throwIfAborted()
+    const leaving = (this.#leaving ??= new AbortController())
+    this.#closeIdle()
+    const inFlight = this.#underWay.size
+    let cut = 0
+    if (inFlight > 0) {
+      await this.#emptyOrLate(deadlineMs, AbortSignal.any([leaving.signal, ...(signal ? [signal] : [])]))
+      cut = this.cutAll()
+    }
+    return { inFlight, cut }
+  }
+
+  /** Ends what is under way, and the connections. @returns how much was under way */
+  cutAll(): number {
+    this.#leaving ??= new AbortController()
+    this.#closeIdle()
+    const left = [...this.#underWay]
+    for (const what of left) what.cut()
+    return left.length
+  }
+
+  #emptyOrLate(deadlineMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        clearTimeout(timer)
+        this.#waiting.delete(end)
+        signal.removeEventListener('abort', end)
+        if (signal.aborted) reject(signal.reason as Error)
+        else resolve()
+      }
+      const timer = setTimeout(end, Math.min(deadlineMs, longestTimer))
+      this.#waiting.add(end)
+      signal.addEventListener('abort', end)
+    })
+  }
+
+  #closeIdle(): void {
+    for (const client of this.#idle.splice(0)) void client.destroy()
+  }
+
+  #open(): Client {
+    const client = this.#make(this.origin)
+    client.on('connect', () => this.#onConnect(this))
+    // Without its connection a client is of no more use than a new one.
+    client.on('disconnect', () => {
+      const at = this.#idle.lastIndexOf(client)
+      if (at < 0) return
+      this.#idle.splice(at, 1)
+      void client.destroy()
+    })
+    return client
+  }
+}
