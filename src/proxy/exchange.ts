@@ -53,7 +53,7 @@ export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, W
       this.#options = this.#read()
     } catch (error) {
       if (!(error instanceof HeaderError)) throw error
-      this.#answer.refuse(error.status, error.message)
+      this.#answer.refuse(error.status, error.message, true)
       this.#end()
       return
     }
