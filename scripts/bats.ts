@@ -26,6 +26,10 @@ const others = [
   ['size', 'path', 'used'],
   ['exit', 'meaning'],
   ['time', 'level', 'message'],
+  ['time', 'service', 'event'],
+  ['service', 'state', 'phase'],
+  ['service', 'way', 'took_ms', 'state'],
+  ['time', 'stream', 'line'],
 ]
 
 // Tests mostly wait for processes to start: two lines of them take little more than half the time of one.

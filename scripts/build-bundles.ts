@@ -8,7 +8,7 @@ const common: BuildOptions = {
   platform: 'node',
   target: 'node24',
   // Loaded lazily and CommonJS: bundled, they would lose the names of their exports.
-  external: ['prom-client', 'yauzl', 'yazl'],
+  external: ['prom-client', 'undici', 'yauzl', 'yazl'],
   minifySyntax: true,
   minifyWhitespace: true,
   logLevel: 'warning',
@@ -68,7 +68,7 @@ export async function buildLibrary(root: string, outdir: string): Promise<void> 
     ...common,
     absWorkingDir: root,
     outdir,
-    entryPoints: { index: 'src/index.ts' },
+    entryPoints: { index: 'src/index.ts', service: 'src/service.ts' },
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
     // CommonJS dependencies still call require() for Node's own modules.
@@ -118,7 +118,7 @@ function late(): Plugin {
 
 /** Loading these takes milliseconds, and most runs never call them: only these functions, and only when called. */
 const seldom: Record<string, readonly string[]> = {
-  'node:child_process': ['spawn'],
+  'node:child_process': ['execFile', 'spawn'],
   'node:crypto': [
     'createHash',
     'createPrivateKey',

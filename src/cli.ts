@@ -15,7 +15,7 @@ async function main(argv: readonly string[]): Promise<number> {
     stderr: process.stderr,
     terminal: isTerminal(process.stdout),
     colors: isTerminal(process.stdout) && wantsColor(),
-    makeContext: (command) => makeContext(command, Stopped),
+    makeContext: (command, words) => makeContext(command, words, Stopped),
   })
 }
 
@@ -29,7 +29,11 @@ function wantsColor(): boolean {
   return !process.env.NO_COLOR && process.env.TERM !== 'dumb'
 }
 
-function makeContext(command: readonly string[] | undefined, Stopped: typeof StoppedClass): Context {
+function makeContext(
+  command: readonly string[] | undefined,
+  words: readonly string[],
+  Stopped: typeof StoppedClass,
+): Context {
   return {
     stdin: openStdin(),
     stdout: process.stdout,
@@ -45,8 +49,17 @@ function makeContext(command: readonly string[] | undefined, Stopped: typeof Sto
       columns: process.stderr.columns || 80,
     },
     command,
+    words,
     exec,
+    takeSignal,
+    unblock: () => [process.stdout, process.stderr].forEach((stream) => setBlocking(stream, false)),
   }
+}
+
+// What it did before, which is to stop the verb, it does no more.
+function takeSignal(signal: NodeJS.Signals, listener: () => void): void {
+  process.removeAllListeners(signal)
+  process.on(signal, listener)
 }
 
 // For a directory Node has an empty stream, and nobody would learn of the mistake; reading it tells.
@@ -75,13 +88,13 @@ function exec(file: string, args: readonly string[], env: Record<string, string 
   // What Node changed of a process must not be inherited: ignored signals (a caught one is reset by exec), and streams
   // that do not block.
   for (const signal of ['SIGPIPE', 'SIGXFSZ'] as const) process.on(signal, () => undefined)
-  for (const stream of [process.stdin, process.stdout, process.stderr]) setBlocking(stream)
+  for (const stream of [process.stdin, process.stdout, process.stderr]) setBlocking(stream, true)
   return process.execve(file, [...args], Object.fromEntries(entries))
 }
 
-function setBlocking(stream: object): void {
+function setBlocking(stream: object, on: boolean): void {
   const { _handle: handle } = stream as { _handle?: { setBlocking?: (on: boolean) => void } }
-  handle?.setBlocking?.(true)
+  handle?.setBlocking?.(on)
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

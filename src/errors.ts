@@ -70,6 +70,7 @@ const table = {
   },
   stuck: { exit: 69, hint: 'neither version runs: look at gupper logs NAME, then gupper restart NAME' },
   'not-running': { exit: 69, hint: 'start it with: gupper run --to PATH' },
+  superseded: { exit: 1, hint: 'the newer one is made live in its place' },
   frozen: { exit: 1, hint: 'let it follow its source again with: gupper unfreeze NAME' },
   config: { exit: 78, hint: 'correct the configuration, then run the same command again' },
 } as const satisfies Record<string, { exit: number; hint: string }>

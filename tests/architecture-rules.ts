@@ -93,6 +93,8 @@ export function allowed(path: string): readonly string[] | undefined {
   if (folder === 'cli.ts') return ['commands', 'errors.ts', 'package', 'terminal', 'version.ts']
   if (folder === 'index.ts') return library
   if (folder === 'terminal') return ['terminal', 'package', 'errors.ts']
+  // What a program embeds that is replaced: it stands alone, and is small.
+  if (folder === 'service.ts' || folder === 'service') return ['service', 'errors.ts']
   if (folder === 'version.ts') return ['../package.json']
   if (folder === 'commands') return [...order.flat(), 'terminal']
   const rank = order.findIndex((peers) => peers.includes(folder))
@@ -132,7 +134,8 @@ const importable = new Set([...readable, 'kill'])
 
 /** Uses of the process that belong to cli.ts. */
 export function wrongProcess({ path, tree }: Source): string[] {
-  if (path === 'cli.ts') return []
+  // The program that embeds it is the one whose environment and signals these are.
+  if (path === 'cli.ts' || path === 'service.ts' || folderOf(path) === 'service') return []
   const found: string[] = []
   const visit = (node: ts.Node): void => {
     if (ts.isImportDeclaration(node)) {

@@ -19,6 +19,12 @@ export interface Context extends BaseContext {
   terminal: { stdin: boolean; stdout: boolean; stderr: boolean; columns: number }
   /** What stood after `--`, for the verbs that take a command. */
   command: readonly string[] | undefined
+  /** The words of the call, without those after `--`: the verb first. */
+  words: readonly string[]
+  /** Calls back at each of these signals; none of them stops the verb any more. */
+  takeSignal(signal: NodeJS.Signals, listener: () => void): void
+  /** From now on a slow reader of standard output or error holds nobody up; whoever writes looks at what waits. */
+  unblock(): void
   /** Becomes another program; returns only by throwing. */
   exec(file: string, args: readonly string[], env: Record<string, string | undefined>): never
 }

@@ -13,8 +13,8 @@ export interface World extends Pick<Context, 'stdout' | 'stderr'> {
   /** Whether standard output is a terminal, and whether it gets colours. */
   terminal: boolean
   colors: boolean
-  /** The context of a verb, with the words after `--`, if it takes a command. */
-  makeContext(command: readonly string[] | undefined): Context
+  /** The context of a verb, with the words after `--`, if it takes a command, and its own words. */
+  makeContext(command: readonly string[] | undefined, words: readonly string[]): Context
 }
 
 /**
@@ -62,7 +62,7 @@ async function runVerb(verb: Verb, argv: readonly string[], world: World): Promi
     return 0
   }
 
-  const context = world.makeContext(dashes < 0 ? undefined : argv.slice(dashes + 1))
+  const context = world.makeContext(dashes < 0 ? undefined : argv.slice(dashes + 1), own)
   let command
   try {
     command = cli.process([...own], context)

@@ -1,9 +1,16 @@
+import { access } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
 import { parseDuration } from '../package/duration.ts'
 import { listSlots, rollback } from '../store/rollback.ts'
 import type { Columns } from '../terminal/table.ts'
+import { ask } from '../supervisor/client.ts'
+import { homeOfService } from '../supervisor/home.ts'
 import { GupperCommand } from './command.ts'
+import { stateHome } from './homes.ts'
+import { activatedColumns } from './service-columns.ts'
+import { runRemote } from './service-command.ts'
 
 const keptColumns: Columns = {
   '': ({ current }) => (current === true ? '*' : ''),
@@ -21,21 +28,24 @@ class RollbackCommand extends GupperCommand {
     details:
       'Goes to the newest version that was live before and was not taken back itself, in one rename and without a network. ' +
       'The build that is left is remembered by its digest: install and select pass it over until it is asked for with ' +
-      'install --again, or gone to by name with --version. Going forward to a newer version condemns nothing.',
+      'install --again, or gone to by name with --version. Going forward to a newer version condemns nothing. With the NAME of a ' +
+      'service (gupper run) its program is replaced too, without losing a request, and the service is frozen.',
     examples: [
       ['Back to the version before', 'gupper rollback ./app'],
       ['What could be gone back to?', 'gupper rollback ./app --list'],
       ['To a certain one', 'gupper rollback ./app --version 1.9.2'],
+      ['A service that runs', 'gupper rollback web'],
+      ['One on another machine', 'gupper rollback web@server'],
     ],
   })
 
-  target = Option.String({ name: 'PATH', required: false })
+  target = Option.String({ name: 'PATH|NAME', required: false })
   toVersion = Option.String('--version', { description: 'VERSION: go to this kept version' })
   list = Option.Boolean('--list', false, { description: 'list the kept versions, and change nothing' })
   dryRun = Option.Boolean('--dry-run', false, { description: 'only say what would be done' })
   wait = Option.String('--wait', '30s', { description: 'TIME: how long to wait for another gupper there' })
 
-  async run(): Promise<undefined> {
+  async run(): Promise<number | undefined> {
     const { target, toVersion: version, list, dryRun, observer } = this
     const { cwd, env, signal } = this.context
     if (target === undefined || target === '')
@@ -43,11 +53,53 @@ class RollbackCommand extends GupperCommand {
     if (list && (version !== undefined || dryRun))
       throw new GupperError('usage', '--list changes nothing and takes neither --version nor --dry-run')
     const wait = parseDuration(this.wait, '--wait')
+    const service = await this.#findService(target)
+    if (service !== undefined) return this.#rollService(service)
     if (list) {
       this.columns = keptColumns
       await this.write(listSlots(target, { cwd }))
     } else await this.writeOne(await rollback(target, { version, dryRun, wait, cwd, env, signal, observer }))
+    return undefined
   }
+
+  /** A word without a slash may be a service: NAME, or NAME@HOST. */
+  async #findService(word: string): Promise<string | undefined> {
+    if (word.includes('/') || !/^[A-Za-z0-9]/.test(word)) return undefined
+    const { cwd, env } = this.context
+    const isPath = await exists(resolve(cwd, word))
+    if (word.includes('@')) return isPath ? undefined : word
+    const home = homeOfService(stateHome(env), word)
+    if (!(await exists(home.control))) return undefined
+    if (!isPath) return word
+    for await (const { to } of ask(home, { verb: 'status' }, this.context.signal))
+      if (to === resolve(cwd, word)) return word
+    throw new GupperError('ambiguous', `"${word}" is a file here and the name of a service`, {
+      hint: `for the file: gupper rollback ./${word}`,
+    })
+  }
+
+  async #rollService(word: string): Promise<number | undefined> {
+    const { toVersion: version, context } = this
+    if (this.list || this.dryRun)
+      throw new GupperError('usage', '--list and --dry-run are for the PATH of a program', {
+        hint: 'gupper status NAME tells where its program is',
+      })
+    const at = word.indexOf('@')
+    if (at >= 0) return runRemote(this, this.tabular, word.slice(0, at), word.slice(at + 1))
+    this.columns = activatedColumns
+    const home = homeOfService(stateHome(context.env), word)
+    await this.write(
+      ask(home, { verb: 'rollback', ...(version !== undefined && { version }) }, context.signal),
+    )
+    return undefined
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }
 
 export const commands = [RollbackCommand]

@@ -5,7 +5,7 @@ import { GupperError, errnoOf, explaining } from '../errors.ts'
 import { bracket } from './access.ts'
 
 /** Where to listen: on an address, by default that of this machine alone, or at a Unix socket. */
-export type WebAddress = { host?: string; port: number } | { path: string }
+export type WebAddress = { host?: string | undefined; port: number } | { path: string }
 
 // Who has not sent a whole request by then is not going to (slowloris).
 const limits = {

@@ -1,0 +1,160 @@
+import { Command } from 'clipanion'
+import { readFilter, type Filter } from '../package/filter.ts'
+import { parseCount, parseDuration } from '../package/duration.ts'
+import type { Items } from '../package/flow.ts'
+import { isFailure } from '../package/record.ts'
+import type { ListOptions } from '../sources/list.ts'
+import { newerThan } from '../store/newer.ts'
+import { createStages, type Stages } from '../store/stages.ts'
+import { makeDirectory } from '../store/durable.ts'
+import { withLock } from '../store/lock.ts'
+import { homeOfService, type ServiceHome } from '../supervisor/home.ts'
+import type { Look } from '../supervisor/operations.ts'
+import type { Settings } from '../supervisor/settings.ts'
+import { stateHome } from './homes.ts'
+import { RunFlags } from './run-flags.ts'
+import { eventColumns } from './service-columns.ts'
+
+const mostUnwritten = 1 << 20 // characters that may wait for a slow reader of the events
+
+class RunCommand extends RunFlags {
+  static override paths = [['run']]
+  static override usage = Command.Usage({
+    category: 'Services',
+    description: 'run a program, replace it under load without losing a request, take it back by itself',
+    details:
+      'Supervises one program in the foreground, and writes what happens as records. What the program writes goes to ' +
+      'standard error and to its log (gupper logs NAME). A new version that was installed goes live with ' +
+      'gupper activate NAME, or by itself with --source. It has to become ready and to stay so; then it gets what comes, the ' +
+      'old one finishes what it has begun, and one that fails is taken back. A program that ends is started again, later ' +
+      'and later. The command after -- is started from the place of its version, so that PATH may change meanwhile; with ' +
+      'the proxy, {port} in it and the variable PORT are the port that it has to listen on. SIGTERM and SIGINT stop the program, ' +
+      'SIGHUP, SIGUSR1 and SIGUSR2 are passed on to it. Killed with -9 and started again, it finds the program that runs and takes it over.',
+    examples: [
+      ['A web service behind the proxy', 'gupper run --to ./app --listen 8080 -- ./app --port {port}'],
+      [
+        'One that takes the listening socket, and follows its source',
+        'gupper run --to /opt/web --listen 8080 --via socket --ready fd --source http://repo:8080 -- /opt/web/bin/web',
+      ],
+      [
+        'A program of systemd: only its reload is ours',
+        "gupper run --to /etc/app --via 'exec:systemctl reload app' --source http://repo:8080",
+      ],
+    ],
+  })
+
+  protected override columns = eventColumns
+  #writing: Promise<unknown> = Promise.resolve()
+
+  async run(): Promise<number> {
+    const settings = this.settings()
+    const { env, signal } = this.context
+    const home = homeOfService(stateHome(env), settings.name)
+    await makeDirectory(home.directory, 0o700)
+    const lock = { what: `the service ${settings.name}`, wait: 0, signal }
+    return withLock(home.lock, lock, () => this.#supervise(settings, home))
+  }
+
+  async #supervise(settings: Settings, home: ServiceHome): Promise<number> {
+    const { context, observer } = this
+    const { env, cwd, signal } = context
+    const { openService } = await import('../supervisor/service.ts')
+    const { serveService } = await import('../supervisor/serve.ts')
+    const { forwardLines } = await import('../logs/forward.ts')
+    const options = await this.#source(settings)
+    context.unblock()
+    const service = await openService({
+      ...{ settings, home, env, cwd, observer, limits: this.logLimits() },
+      emit: (event) => this.#emit(event),
+      onLog: (log) => {
+        if (!this.quiet)
+          forwardLines(log, context.stderr, { stdout: 'out| ', stderr: 'err| ', gupper: 'gupper| ' })
+      },
+    })
+    const { supervisor } = service
+    const served = await serveService(supervisor, {
+      ...{ home, env, cwd, observer },
+      web: this.web,
+      look: options && this.#look(settings, options),
+      follow: options && ((wake) => this.#follow(settings, options, supervisor.signal, wake)),
+    }).catch(async (error: unknown) => {
+      await supervisor.stop(70)
+      await service.close()
+      throw error
+    })
+    const stop = (): void => void supervisor.stop(0)
+    for (const name of ['SIGTERM', 'SIGINT'] as const) context.takeSignal(name, stop)
+    for (const name of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const)
+      context.takeSignal(name, () => served.operations.signal(name))
+    if (signal.aborted) stop()
+    const status = await supervisor.ended
+    await served.close()
+    await service.close()
+    await this.#writing
+    return status
+  }
+
+  // Whoever reads the events may be slow, or gone: the service goes on.
+  #emit(event: object): void {
+    const { stdout } = this.context
+    if (stdout.destroyed || stdout.writableLength > mostUnwritten) return
+    this.#writing = this.#writing.then(async () => this.writeOne(event)).catch(() => undefined)
+  }
+
+  async #source({ sources }: Settings): Promise<ListOptions | undefined> {
+    if (sources.length === 0) return undefined
+    const { env, cwd } = this.context
+    const { observer } = this
+    return { cwd, env, observer, tokenFile: this.tokenPath(), trust: await this.openTrust() }
+  }
+
+  #filter(stages: Stages): Filter {
+    const { packages, range, channel } = this
+    const base = readFilter({ name: packages, range, channel, all: false })
+    return { ...base, reached: stages.reached }
+  }
+
+  #look({ target, sources }: Settings, listing: ListOptions): Look {
+    const { env, cwd } = this.context
+    const { observer } = this
+    const stages = createStages(() => stateHome(env), observer)
+    const make = async function* (this: RunCommand): Items {
+      const { update } = await import('../update.ts')
+      const { minAge, keep, check, pick } = this
+      const aged =
+        minAge === undefined ? undefined : await stages.cooldown(parseDuration(minAge, '--min-age'))
+      yield* update(sources, {
+        ...listing,
+        ...(listing.trust && {
+          tuf: (await import('../sources/prover.ts')).createProver(listing.trust, [...sources]),
+        }),
+        ...(await this.fetchOptions()),
+        ...this.verifyOptions(),
+        ...{ to: target, keep: parseCount(keep, '--keep'), check, pick, cwd, env, observer },
+        filter: { ...this.#filter(stages), ...(aged && { aged }) },
+      })
+    }
+    return () => make.call(this)
+  }
+
+  /** Wakes whoever asks for it when the source may have something new. */
+  async #follow(
+    { target, sources }: Settings,
+    listing: ListOptions,
+    signal: AbortSignal,
+    wake: () => void,
+  ): Promise<void> {
+    const { watch } = await import('../sources/watch.ts')
+    const { env } = this.context
+    const stages = createStages(() => stateHome(env), this.observer)
+    const filter = async (): Promise<Filter> =>
+      newerThan(target, this.#filter(stages), { env, signal, observer: this.observer })
+    const every = Math.max(100, parseDuration(this.every, '--every'))
+    for await (const item of watch([...sources], { ...listing, signal, every, filter, remind: 3_600_000 })) {
+      if (isFailure(item)) this.observer.error(item.error.message, { hint: item.error.hint })
+      else wake()
+    }
+  }
+}
+
+export const commands = [RunCommand]

@@ -1,0 +1,101 @@
+import { readdir, stat } from 'node:fs/promises'
+import { Command, Option } from 'clipanion'
+import { GupperError } from '../errors.ts'
+import { parseCount } from '../package/duration.ts'
+import { toFailure } from '../package/record.ts'
+import { ask } from '../supervisor/client.ts'
+import { homeOfService, servicesOf, type ServiceHome } from '../supervisor/home.ts'
+import { stateHome } from './homes.ts'
+import { historyColumns, statusColumns } from './service-columns.ts'
+import { ServicesCommand } from './service-command.ts'
+
+class StatusCommand extends ServicesCommand {
+  static override paths = [['status']]
+  static override rest = 'NAME'
+  static override usage = Command.Usage({
+    category: 'Services',
+    description: 'how a service is: its version, its state, what is being made live',
+    details:
+      'States: OK; FREEZE, it follows its source no more; ROLLBACK, it is going back; BROKEN, with the reason; DIFF, what is ' +
+      'installed is not what runs. Without a name, all services of this user. The exit status is 1 when one is BROKEN, and 69 when ' +
+      'one is not supervised.',
+    examples: [
+      ['All services', 'gupper status'],
+      ['What happened to one', 'gupper status web --history'],
+      ['On another machine', 'gupper status web@server'],
+    ],
+  })
+
+  services = Option.Rest()
+  history = Option.Boolean('--history', false, { description: 'what happened to it, the newest first' })
+  count = Option.String('--count', '20', { description: 'N: how many entries of the history' })
+  protected override columns = statusColumns
+  #broken = false
+
+  async run(): Promise<number | undefined> {
+    const { services, history } = this
+    let first: number | undefined
+    if (services.length === 0 && history)
+      throw new GupperError('usage', 'whose history?', { hint: 'gupper status NAME --history' })
+    for (const word of services.length > 0 ? services : await this.#all()) {
+      const status = await this.on(word)
+      first ??= status
+    }
+    return first ?? (this.#broken && !history ? 1 : undefined)
+  }
+
+  async #all(): Promise<string[]> {
+    const state = stateHome(this.context.env)
+    const names = (await readdir(servicesOf(state)).catch(() => [])).sort()
+    const known = await Promise.all(names.map(async (name) => exists(homeOfService(state, name).database)))
+    // What never ran has no journal.
+    return names.filter((_, index) => known[index])
+  }
+
+  protected async here(home: ServiceHome): Promise<number | undefined> {
+    if (this.history) this.columns = historyColumns
+    const { signal } = this.context
+    const request = this.history
+      ? { verb: 'history' as const, count: parseCount(this.count, '--count') }
+      : { verb: 'status' as const }
+    try {
+      for await (const item of ask(home, request, signal)) {
+        if (item.state === 'BROKEN') this.#broken = true
+        if (!(await this.writeOne(item))) break
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof GupperError) || thrown.code !== 'not-running') throw thrown
+      await this.#past(home, thrown)
+    }
+    return undefined
+  }
+
+  /** What was written down of a service that nobody supervises. */
+  async #past(home: ServiceHome, missing: GupperError): Promise<void> {
+    if (!(await exists(home.database))) throw missing
+    const { Journal } = await import('../supervisor/journal.ts')
+    const journal = await Journal.open(home.database)
+    try {
+      if (this.history)
+        for (const entry of journal.history(parseCount(this.count, '--count')))
+          await this.writeOne({ service: home.name, ...entry })
+      else {
+        const { describeFacts } = await import('../supervisor/status.ts')
+        this.report(toFailure('status', missing))
+        const { pid: _, ...past } = describeFacts(home.name, journal.facts)
+        await this.writeOne({ ...past, supervised: false })
+      }
+    } finally {
+      journal.close()
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+export const commands = [StatusCommand]

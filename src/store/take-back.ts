@@ -1,0 +1,46 @@
+import { resolve } from 'node:path'
+import { holdTarget, type HoldOptions } from './hold.ts'
+import { activate, isRejected, reject, writeReceipt } from './receipt.ts'
+import { readState } from './target.ts'
+
+/**
+ * Takes a build back that was found to be bad once it ran: it is remembered by its digest, and where it stands at the target
+ * still, another slot does from now on. Without a network, and on a full disk too.
+ * @param path the target
+ * @param bad the digest of the build
+ * @param good the slot to go back to; without one the target stays as it is
+ * @returns whether the target was switched
+ * @throws GupperError `cannot-write`, `no-space` (73); `locked` (75)
+ */
+export async function takeBack(
+  path: string,
+  bad: string | undefined,
+  good: string | undefined,
+  options: HoldOptions,
+): Promise<boolean> {
+  const seen = await readState(resolve(path))
+  // What gupper did not install has no receipt.
+  if (seen.receipt.slots.length === 0) return false
+  return holdTarget(seen, seen.kind === 'link', options, async ({ home, receipt, current }) => {
+    const slot = receipt.slots.find((one) => one.slot === good)
+    const stands =
+      current !== undefined && current.digest === bad && slot !== undefined && slot.slot !== current.slot
+    if (bad !== undefined && !isRejected(receipt, bad) && slot?.digest !== bad)
+      reject(
+        receipt,
+        { digest: bad, version: receipt.slots.find(({ digest }) => digest === bad)?.version ?? 'unknown' },
+        'rolled-back',
+      )
+    if (!stands) {
+      await writeReceipt(home, receipt)
+      return false
+    }
+    const { switchTo } = await import('./switch.ts')
+    receipt.pending = { step: 'rollback', to: slot.slot, from: current.slot }
+    await writeReceipt(home, receipt)
+    await switchTo(home, slot)
+    activate(receipt, slot)
+    await writeReceipt(home, receipt)
+    return true
+  })
+}

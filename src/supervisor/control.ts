@@ -1,0 +1,99 @@
+import { chmod, rm } from 'node:fs/promises'
+import { createServer, type Server, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { GupperError, explain } from '../errors.ts'
+import { readLines } from '../package/ndjson.ts'
+import { toFailure } from '../package/record.ts'
+
+const longestRequest = 64 * 1024
+const patience = 10_000 // ms for a request to come
+
+/** A request on the control socket: one line of JSON. Each line of the answer is a record or a failure; its end is the end. */
+export interface ControlRequest {
+  verb: 'status' | 'history' | 'activate' | 'freeze' | 'unfreeze' | 'rollback' | 'restart' | 'check'
+  /** The build that is to be made live. */
+  digest?: string
+  /** Where it was installed. */
+  target?: string
+  dryRun?: boolean
+  version?: string
+  count?: number
+}
+
+/** Answers a request, record by record. */
+export type Answer = (request: ControlRequest) => AsyncIterable<object>
+
+/** The control socket of a service: a Unix socket that nobody but its user may open (0600, in a directory of 0700). */
+export class Control {
+  readonly #server: Server
+  readonly #path: string
+  readonly #sockets = new Set<Socket>()
+
+  private constructor(server: Server, path: string) {
+    this.#server = server
+    this.#path = path
+  }
+
+  /**
+   * Opens the socket. The lock of the service is held, so one that is there was left by a supervisor that is gone.
+   * @throws GupperError `cannot-write` (73)
+   */
+  static async open(path: string, answer: Answer): Promise<Control> {
+    await rm(path, { force: true })
+    const server = createServer()
+    const control = new Control(server, path)
+    server.on('connection', (socket) => void control.#serve(socket, answer))
+    try {
+      server.listen(path)
+      await once(server, 'listening')
+      await chmod(path, 0o600)
+    } catch (error) {
+      throw explain(error, `cannot open the control socket ${path}`)
+    }
+    return control
+  }
+
+  /** Takes no more requests, and ends when those under way are answered. */
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    for (const socket of this.#sockets) socket.end()
+    await closed
+    await rm(this.#path, { force: true })
+  }
+
+  async #serve(socket: Socket, answer: Answer): Promise<void> {
+    this.#sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.once('close', () => this.#sockets.delete(socket))
+    const late = setTimeout(() => socket.destroy(), patience)
+    try {
+      for await (const { text, complaint } of readLines(
+        socket.iterator({ destroyOnReturn: false }),
+        longestRequest,
+      )) {
+        clearTimeout(late)
+        const request = readRequest(text, complaint)
+        for await (const item of answer(request)) socket.write(`${JSON.stringify(item)}\n`)
+        break
+      }
+    } catch (thrown) {
+      // Whoever asked may have gone; what it asked for is done all the same.
+      if (!socket.destroyed) socket.write(`${JSON.stringify(toFailure('run', thrown))}\n`)
+    }
+    clearTimeout(late)
+    socket.end()
+  }
+}
+
+function readRequest(text: string | undefined, complaint: string | undefined): ControlRequest {
+  let value: unknown
+  try {
+    value = JSON.parse(text ?? '')
+  } catch {
+    throw new GupperError('protocol', complaint ?? 'a request is one line of JSON')
+  }
+  if (typeof value !== 'object' || value === null || !('verb' in value))
+    throw new GupperError('protocol', 'a request has a verb')
+  return value as ControlRequest
+}

@@ -1,0 +1,76 @@
+/**
+ * The keeper: a shell of a megabyte that holds the listening socket (its fd 3) and starts the programs, so that both
+ * outlive a supervisor that was killed, and the next one finds them. It reads commands, one a line: `start ID`, `quit`.
+ * Each program has a waiter, which tells how it ended, and holds what it wrote last until somebody has read it.
+ */
+export const keeperScript = `
+cd "$1" || exit 1
+exec 3<&0 0</dev/null 4<>commands 5<>events
+echo "keeper $$" >&5
+while read -r verb id <&4; do
+  case $verb in
+    start) setsid -f /bin/sh -c "$2" waiter "$id" 4<&- ;;
+    ping) echo "pong $id" >&5 ;;
+    quit) exit 0 ;;
+  esac
+done
+`
+
+/** What a waiter does. */
+export const waiterScript = `
+exec 6<>"$1/out" 7<>"$1/err" 8<>"$1/read"
+setsid /bin/sh "$1/launch" 6<&- 7<&- 8<&-
+echo "ended $1 $?" >&5
+exec 3<&- 5<&-
+read -r _ <&8
+`
+
+/** What a program is started with. */
+export interface LaunchPlan {
+  id: string
+  cwd: string
+  /** The program and its arguments. */
+  command: readonly string[]
+  env: Readonly<Record<string, string | undefined>>
+  /** Whether it gets the listening socket, as systemd gives it (sd_listen_fds(3)). */
+  socket: boolean
+  /** Named pipes that it gets, by file descriptor. */
+  pipes: Readonly<Record<number, string>>
+  /** Most open files, if they are limited. */
+  openFiles?: number | undefined
+}
+
+/**
+ * Writes the shell script that becomes a program: its PID is the script's, which is what LISTEN_PID has to say.
+ * @returns the script, to be run in the keeper's directory
+ */
+export function writeLaunch(plan: LaunchPlan): string {
+  const { id, cwd, command, socket, pipes, openFiles } = plan
+  const env: Record<string, string | undefined> = {
+    ...plan.env,
+    ...(socket && { LISTEN_FDS: '1', LISTEN_FDNAMES: 'gupper' }),
+  }
+  const variables = Object.entries(env)
+    .filter(([name, value]) => value !== undefined && name !== 'LISTEN_PID' && !name.includes('='))
+    .map(([name, value]) => quote(`${name}=${value ?? ''}`))
+  if (socket) variables.push('"LISTEN_PID=$$"')
+  const others = Object.entries(pipes).map(([fd, path]) => `${fd}<>${quote(path)}`)
+  if (!socket && pipes[3] === undefined) others.push('3<&-')
+  // A name with = would be one more variable.
+  const start = command[0]?.includes('=') === true ? [`sh -c 'exec "$@"' sh`] : []
+  return [
+    `exec </dev/null 1<>${id}/out 2<>${id}/err`,
+    `echo "started ${id} $$" >&5`,
+    ...(openFiles === undefined ? [] : [`ulimit -n ${openFiles} || exit 126`]),
+    `cd ${quote(cwd)} || exit 126`,
+    // First the keeper's own descriptors, so that a program may have one of their numbers.
+    `exec 4<&- 5<&- 6<&- 7<&- 8<&-`,
+    `exec ${others.join(' ')} env -i -- ${[...variables, ...start, ...command.map(quote)].join(' ')}`,
+    '',
+  ].join('\n')
+}
+
+/** A word as the shell takes it, whatever is in it. */
+export function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`
+}

@@ -1,0 +1,194 @@
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { GupperError, explaining } from '../errors.ts'
+import type { ListenAddress } from '../proxy/proxy.ts'
+import { keeperScript, waiterScript, writeLaunch, type LaunchPlan } from './keeper-script.ts'
+import { openListening } from './listening-socket.ts'
+import { makePipes, openPipe, tell } from './pipe.ts'
+import { identify, isAlive, type ProcessIdentity } from './process.ts'
+
+/** A keeper as it is written down, to be found again. */
+export interface KeeperIdentity extends ProcessIdentity {
+  /** What it holds. */
+  listen?: ListenAddress | undefined
+}
+
+const patience = 10_000 // ms that a shell may take to start
+
+/** The shell that holds the listening socket and starts the programs (see keeper-script.ts), from the supervisor's side. */
+export class Keeper {
+  readonly identity: KeeperIdentity
+  readonly #directory: string
+  readonly #events: Socket
+  readonly #waiting = new Map<string, (word: string) => void>()
+  readonly #ended = new Map<string, number>()
+  #onEnded: (id: string, status: number) => void = () => undefined
+
+  private constructor(directory: string, events: Socket, identity: KeeperIdentity) {
+    this.#directory = directory
+    this.#events = events
+    this.identity = identity
+  }
+
+  /**
+   * Starts a keeper.
+   * @param directory its own, empty or left by one that is gone
+   * @param listen what it shall hold
+   * @throws GupperError `unreachable` (69) about the address, `config` (78) without setsid(1), `cannot-write` (73)
+   */
+  static async start(directory: string, listen: ListenAddress | undefined): Promise<Keeper> {
+    await explaining(`cannot write ${directory}`, async () => {
+      await rm(directory, { recursive: true, force: true })
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+    })
+    await makePipes(join(directory, 'commands'), join(directory, 'events'))
+    const events = openPipe(join(directory, 'events'))
+    const run = (input: number | 'ignore'): void =>
+      spawn('/bin/sh', ['-c', keeperScript, 'gupper-keeper', directory, waiterScript], {
+        detached: true,
+        stdio: [input, 'ignore', 'ignore'],
+        cwd: '/',
+      }).unref()
+    try {
+      let bound: ListenAddress | undefined
+      if (listen === undefined) run('ignore')
+      else ({ bound } = await openListening(listen, run))
+      const keeper = new Keeper(directory, events, { pid: 0, started: '', listen: bound })
+      keeper.#listen()
+      const pid = Number(await keeper.#hear('keeper'))
+      const found = identify(pid)
+      if (found === undefined) throw new GupperError('config', 'the keeper of the programs ended at once')
+      Object.assign(keeper.identity, found)
+      return keeper
+    } catch (error) {
+      events.destroy()
+      throw error
+    }
+  }
+
+  /** Finds the keeper of a supervisor that is gone; undefined when it is gone too. */
+  static async find(directory: string, identity: KeeperIdentity): Promise<Keeper | undefined> {
+    if (!isAlive(identity)) return undefined
+    const keeper = new Keeper(directory, openPipe(join(directory, 'events')), identity)
+    keeper.#listen()
+    // Its answer comes after all that it told nobody.
+    const word = randomBytes(6).toString('hex')
+    const answer = keeper.#hear(`pong ${word}`)
+    if (tell(join(directory, 'commands'), `ping ${word}`)) {
+      await answer
+      return keeper
+    }
+    answer.catch(() => undefined)
+    keeper.close()
+    return undefined
+  }
+
+  /** Is told of each program that has ended, also of those that did before; the status is as of a shell: 128 + a signal's number. */
+  set onEnded(listener: (id: string, status: number) => void) {
+    this.#onEnded = listener
+    for (const [id, status] of this.#ended) listener(id, status)
+  }
+
+  /**
+   * Makes the directory of a program, with the pipes that it will write to.
+   * @throws GupperError `cannot-write`, `no-space` (73)
+   */
+  async prepare(id: string): Promise<string> {
+    const place = this.placeOf(id)
+    await explaining(`cannot write ${place}`, () => mkdir(place, { recursive: true, mode: 0o700 }))
+    await makePipes(...['out', 'err', 'read'].map((name) => join(place, name)))
+    return place
+  }
+
+  /**
+   * Starts a program that was prepared.
+   * @returns its process
+   * @throws GupperError `not-running` (69) when the keeper is gone
+   */
+  async launch(plan: LaunchPlan): Promise<ProcessIdentity> {
+    const { id } = plan
+    const place = this.placeOf(id)
+    await explaining(`cannot write ${place}`, () =>
+      writeFile(join(place, 'launch'), writeLaunch(plan), { mode: 0o600 }),
+    )
+    const started = this.#hear(`started ${id}`)
+    if (!this.#tell(`start ${id}`)) {
+      started.catch(() => undefined)
+      throw new GupperError('not-running', 'the keeper of the programs is gone')
+    }
+    const pid = Number(await started)
+    // It holds the environment: not longer on the disk than needed.
+    await rm(join(place, 'launch'), { force: true })
+    return identify(pid) ?? { pid, started: 'gone' }
+  }
+
+  /** The directory of a program's pipes. */
+  placeOf(id: string): string {
+    return join(this.#directory, id)
+  }
+
+  /** Forgets a program that has ended, when all it wrote has been read: its waiter may go. */
+  async forget(id: string): Promise<void> {
+    tell(join(this.placeOf(id), 'read'), '')
+    this.#ended.delete(id)
+    await rm(this.placeOf(id), { recursive: true, force: true })
+  }
+
+  /** Whether it is there, and takes commands. */
+  get alive(): boolean {
+    return isAlive(this.identity)
+  }
+
+  /** Tells it to end; the socket closes with the last program that has it. */
+  quit(): void {
+    this.#tell('quit')
+    this.close()
+  }
+
+  /** Lets go of it; it stays. */
+  close(): void {
+    this.#events.destroy()
+  }
+
+  #tell(line: string): boolean {
+    return tell(join(this.#directory, 'commands'), line)
+  }
+
+  #listen(): void {
+    createInterface({ input: this.#events }).on('line', (line) => {
+      const [verb = '', id = '', word = ''] = line.split(' ')
+      if (verb === 'ended') {
+        this.#ended.set(id, Number(word))
+        this.#onEnded(id, Number(word))
+        return
+      }
+      // "keeper PID" has no ID.
+      const key = verb === 'keeper' ? verb : `${verb} ${id}`
+      this.#waiting.get(key)?.(verb === 'keeper' ? id : word)
+    })
+    this.#events.on('error', () => undefined)
+  }
+
+  async #hear(key: string): Promise<string> {
+    let timer: NodeJS.Timeout | undefined
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        this.#waiting.set(key, resolve)
+        timer = setTimeout(() => {
+          reject(
+            new GupperError('config', 'the keeper of the programs does not answer', {
+              hint: 'it needs /bin/sh and setsid (util-linux)',
+            }),
+          )
+        }, patience)
+      })
+    } finally {
+      clearTimeout(timer)
+      this.#waiting.delete(key)
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import { GupperError } from '../errors.ts'
+import type { Items } from '../package/flow.ts'
+import { isFailure, type Item } from '../package/record.ts'
+import { rollback } from '../store/rollback.ts'
+import type { Activated } from './events.ts'
+import { describeIdle } from './outcome.ts'
+import { isSameRelease, nothingInstalled, readRelease } from './release.ts'
+import type { Supervisor } from './supervisor.ts'
+
+/** Looks for an update and installs it: what `update` does, once. */
+export type Look = () => Items
+
+/** What people may ask of a service, from the command line and the web page. */
+export class Operations {
+  readonly #supervisor: Supervisor
+  readonly #world: { look: Look | undefined; cwd: string; env: Readonly<Record<string, string | undefined>> }
+  /** Is called when the service follows its source again. */
+  onThaw: () => void = () => undefined
+
+  constructor(
+    supervisor: Supervisor,
+    world: { look: Look | undefined; cwd: string; env: Readonly<Record<string, string | undefined>> },
+  ) {
+    this.#supervisor = supervisor
+    this.#world = world
+  }
+
+  /** Follows its source no more; what runs goes on. */
+  freeze(): void {
+    const { journal, events } = this.#supervisor.parts
+    journal.note({ frozen: true, ...(journal.facts.state !== 'BROKEN' && { state: 'FREEZE' }) })
+    events.tell('frozen')
+    events.change({})
+  }
+
+  /** Follows its source again. */
+  unfreeze(): void {
+    const { journal, events } = this.#supervisor.parts
+    journal.note({ frozen: false, ...(journal.facts.state !== 'BROKEN' && { state: 'OK' }) })
+    events.tell('unfrozen')
+    events.change({})
+    this.onThaw()
+  }
+
+  /**
+   * Goes back to the version before, or to a kept one, without a network, and freezes the service.
+   * @throws GupperError `no` (1) when there is nothing to go back to; else as {@link Supervisor.activate}
+   */
+  async rollback(version: string | undefined): Promise<Activated> {
+    const supervisor = this.#supervisor
+    const { settings, journal, events, observer } = supervisor.parts
+    return supervisor.exclusively(async () => {
+      const { state: before, frozen } = journal.facts
+      journal.note({ state: 'ROLLBACK', frozen: true })
+      events.change({})
+      let release
+      try {
+        const { env, cwd } = this.#world
+        await rollback(settings.target, { version, cwd, env, observer, signal: supervisor.signal })
+        release = await readRelease(settings.target)
+        if (release === undefined) throw nothingInstalled(settings.target)
+      } catch (error) {
+        journal.note({ state: before, frozen: frozen === true })
+        events.change({})
+        throw error
+      }
+      if (isSameRelease(release, supervisor.release) && supervisor.live) {
+        supervisor.note('FREEZE', undefined)
+        return describeIdle(settings.name, supervisor.parts.way.name, release)
+      }
+      try {
+        return await supervisor.switchTo(release, { event: 'rolled back', punish: false })
+      } catch (error) {
+        supervisor.note('BROKEN', error instanceof Error ? error.message : String(error))
+        throw error
+      }
+    })
+  }
+
+  /** Starts the release that is live anew, by the way it went live. */
+  async restart(): Promise<Activated> {
+    const supervisor = this.#supervisor
+    const { settings, way } = supervisor.parts
+    return supervisor.exclusively(async () => {
+      const release = supervisor.release ?? (await readRelease(settings.target))
+      if (release === undefined) throw nothingInstalled(settings.target)
+      supervisor.reviver.forget()
+      // Such a program would take up what it has already.
+      if (way.inPlace) await supervisor.live?.stop(settings.grace)
+      return supervisor.switchTo(release, { event: 'restarted', punish: false })
+    })
+  }
+
+  /** Makes what stands at the target live. */
+  async activate(digest?: string): Promise<Activated> {
+    return this.#supervisor.activate(digest)
+  }
+
+  /**
+   * Looks for an update now, and makes it live.
+   * @returns what was done; nothing when nothing is new
+   * @throws GupperError `usage` (64) without a source; `frozen` (1)
+   */
+  async *check(): AsyncGenerator<Item> {
+    const { settings, journal } = this.#supervisor.parts
+    const { look } = this.#world
+    if (look === undefined)
+      throw new GupperError('usage', `${settings.name} follows no source`, {
+        hint: 'start it with: gupper run --source URL, or use: … | gupper install | gupper activate',
+      })
+    if (journal.facts.frozen === true) throw new GupperError('frozen', `${settings.name} is frozen`)
+    for await (const item of look()) {
+      if (isFailure(item) || item.installed?.changed !== true) yield item
+      else yield { ...item, activated: await this.#supervisor.activate(item.digest) }
+    }
+  }
+
+  /** The program gets a signal. */
+  signal(name: NodeJS.Signals): boolean {
+    return this.#supervisor.live?.signal(name) ?? false
+  }
+}

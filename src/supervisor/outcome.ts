@@ -1,0 +1,51 @@
+import { GupperError } from '../errors.ts'
+import type { Activated } from './events.ts'
+import type { HandOverResult } from './hand-over.ts'
+import type { Release } from '../activations/activation.ts'
+
+/** What a hand-over came to, as its record tells it. */
+export function describeOutcome(
+  result: HandOverResult,
+  {
+    service,
+    way,
+    from,
+    to,
+    began,
+  }: { service: string; way: string; from: Release | undefined; to: Release; began: number },
+): Activated {
+  const { state, in_flight, held, retried, cut, lost, switched_ms, to: program } = result
+  return {
+    ...{ service, way, ...(from && { from: from.version }), to: to.version },
+    took_ms: Math.round(performance.now() - began),
+    ...(switched_ms !== undefined && { switched_ms }),
+    ...{ in_flight, held, retried, cut, lost, state },
+    ...(state !== 'committed' && { log: program?.lastLines() ?? [] }),
+  }
+}
+
+/** What an activation says that had nothing to do. */
+export function describeIdle(service: string, way: string, { version }: Release): Activated {
+  const none = { in_flight: 0, held: 0, retried: 0, cut: 0, lost: 0 }
+  return { service, way, from: version, to: version, took_ms: 0, ...none, state: 'unchanged' }
+}
+
+/**
+ * The failure of a hand-over, with the last that the program said.
+ * @param alive whether anything answers now
+ */
+export function explainOutcome(
+  { service, state, to, log = [] }: Activated,
+  error: unknown,
+  alive: boolean,
+): GupperError {
+  if (!(error instanceof GupperError))
+    return new GupperError('bug', `${service} ${to}: ${String(error)}`, { cause: error })
+  if (!['not-ready', 'stuck'].includes(error.code)) return error
+  const code = state === 'stuck' ? 'stuck' : state === 'reverted' ? 'reverted' : 'not-ready'
+  const said = log.length === 0 ? '' : `; the last it said:\n${log.slice(-5).join('\n')}`
+  return new GupperError(code, `${service} ${to} was not made live: ${error.message}${said}`, {
+    cause: error,
+    ...(!alive && { hint: `it is tried again; gupper logs ${service} shows all that it said` }),
+  })
+}

@@ -1,0 +1,93 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { kill, pid as own } from 'node:process'
+
+/** A process, told apart from any other that gets its number later. */
+export interface ProcessIdentity {
+  pid: number
+  /** The boot of the machine and the tick at which it started. */
+  started: string
+}
+
+/**
+ * Says which process has a number now (proc(5), field 22 of `stat`).
+ * @returns undefined when there is none, or only its exit status is left (a zombie)
+ */
+export function identify(pid: number): ProcessIdentity | undefined {
+  const stat = read(`/proc/${pid}/stat`)
+  // The name, in parentheses, may hold anything.
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [state] = fields ?? []
+  const ticks = fields?.[19]
+  if (ticks === undefined || state === 'Z' || state === 'X') return undefined
+  boot ??= read('/proc/sys/kernel/random/boot_id')?.trim() ?? ''
+  return { pid, started: `${boot}/${ticks}` }
+}
+
+let boot: string | undefined
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether that very process is still there. */
+export function isAlive({ pid, started }: ProcessIdentity): boolean {
+  return identify(pid)?.started === started
+}
+
+/** Sends a signal to a process, or with a negative number to a group; false when nobody is there. */
+export function signalTo(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    kill(pid, signal)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Finds the processes that descend from a program, wherever they have put themselves: the environment that they were
+ * started with holds its mark. Only those whose environment we may read (our own user's; all as root).
+ * @param mark `NAME=VALUE`
+ */
+export async function findMarked(mark: string): Promise<number[]> {
+  const wanted = `\0${mark}\0`
+  const numbers = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number)
+  const found = await Promise.all(
+    numbers.map(async (pid) => {
+      if (pid === own) return undefined
+      const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '')
+      return `\0${environment}\0`.includes(wanted) ? pid : undefined
+    }),
+  )
+  return found.filter((pid) => pid !== undefined && identify(pid) !== undefined) as number[]
+}
+
+/** Memory that the processes of a group have in RAM, bytes. */
+export async function measureGroup(group: number): Promise<number> {
+  const numbers = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name))
+  let pages = 0
+  for (const name of numbers) {
+    const stat = read(`/proc/${name}/stat`)
+    const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (Number(fields?.[2]) === group) pages += Number(fields?.[21])
+  }
+  return pages * pageSize
+}
+
+const pageSize = 4096
+
+/** The processes of a group that are alive; zombies, which nobody may ever wait for, are not. */
+export async function findGroup(group: number): Promise<number[]> {
+  if (!signalTo(-group, 0)) return []
+  const numbers = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number)
+  return numbers.filter((pid) => {
+    const stat = read(`/proc/${pid}/stat`)
+    const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return Number(fields?.[2]) === group && fields?.[0] !== 'Z'
+  })
+}

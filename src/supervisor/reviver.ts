@@ -1,0 +1,115 @@
+import { access } from 'node:fs/promises'
+import type { Ended } from '../activations/activation.ts'
+import { takeBack } from '../store/take-back.ts'
+import { describeEnd, type Program } from './program.ts'
+import { readRelease } from './release.ts'
+import type { Supervisor } from './supervisor.ts'
+
+const firstPause = 100 // ms before a program is started again
+const longestPause = 30_000
+const stable = 10_000 // ms that a program has to live for its end not to count as one of a row
+const loop = 5 // ends in a row
+const probation = 10 * 60_000 // ms after it went live within which a version that falls into a loop is taken back
+
+/** Starts a program again that has ended by itself, later and later, and takes a new version back that never stays. */
+export class Reviver {
+  /** How often it was started again since it went live. */
+  restarts = 0
+  /** How often, since the supervisor was started. */
+  total = 0
+  readonly #supervisor: Supervisor
+  #failures = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(supervisor: Supervisor) {
+    this.#supervisor = supervisor
+  }
+
+  /** A program has ended that nobody told to. */
+  mourn(program: Program, end: Ended): void {
+    const supervisor = this.#supervisor
+    const { events, settings, log } = supervisor.parts
+    const lived = Date.now() - Date.parse(program.since)
+    events.tell('ended', { version: program.release.version, pid: program.pid, ...end, lived_ms: lived })
+    log.say(`${program.release.version} (${program.pid}) ${describeEnd(end)}`)
+    this.#failures = lived >= stable ? 1 : this.#failures + 1
+    void program.kill()
+    void supervisor.exclusively(async () => {
+      if (supervisor.live || supervisor.stopping) return
+      const { restart } = settings
+      if (restart === 'never' || (restart === 'failure' && end.status === 0)) {
+        void supervisor.stop(end.status)
+        return
+      }
+      supervisor.note('BROKEN', `${program.release.version} ${describeEnd(end)}; it is being started again`)
+      this.schedule()
+      await Promise.resolve()
+    })
+  }
+
+  /** Starts what should run after a pause, if nothing does by then. */
+  schedule(): void {
+    if (this.#supervisor.stopping) return
+    clearTimeout(this.#timer)
+    const pause = Math.min(longestPause, firstPause * 2 ** Math.max(0, this.#failures - 1))
+    this.#timer = setTimeout(() => {
+      void this.#supervisor.exclusively(() => this.#revive())
+    }, pause)
+    this.#supervisor.signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true })
+  }
+
+  /** All is well again: the next end is the first one. */
+  forget(): void {
+    this.#failures = 0
+    this.restarts = 0
+    clearTimeout(this.#timer)
+  }
+
+  async #revive(): Promise<void> {
+    const supervisor = this.#supervisor
+    const { events, settings } = supervisor.parts
+    if (supervisor.live || supervisor.stopping) return
+    if (this.#failures >= loop) await this.#breakLoop()
+    let release = supervisor.release
+    const there = release !== undefined && (await exists(release.path))
+    if (!there) release = await readRelease(settings.target).catch(() => undefined)
+    if (release === undefined) return
+    this.restarts++
+    this.total++
+    try {
+      await supervisor.switchTo(release, { event: 'restarted', punish: false })
+    } catch {
+      // Told already; it is tried again.
+      this.#failures++
+      events.change({})
+    }
+  }
+
+  async #breakLoop(): Promise<void> {
+    const supervisor = this.#supervisor
+    const { events, journal, settings, observer } = supervisor.parts
+    const { committed, previous, frozen } = journal.facts
+    const { release } = supervisor
+    const reason = `${release?.version ?? 'it'} ended ${this.#failures} times in a row`
+    const recent = committed !== undefined && Date.now() - Date.parse(committed) < probation
+    const isBack =
+      previous?.slot !== undefined && previous.slot !== release?.slot && (await exists(previous.path))
+    if (!recent || !isBack || frozen === true) {
+      supervisor.note('BROKEN', reason)
+      if (this.#failures === loop) events.tell('crash-loop', { version: release?.version, reason })
+      return
+    }
+    await takeBack(settings.target, release?.digest, previous.slot, { observer })
+    journal.note({ previous: undefined })
+    supervisor.release = previous
+    this.#failures = 0
+    events.tell('taken back', { from: release?.version, to: previous.version, reason })
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,248 @@
+import type { Release, Way } from '../activations/activation.ts'
+import { GupperError } from '../errors.ts'
+import type { LogWriter } from '../logs/writer.ts'
+import type { Observer } from '../package/observer.ts'
+import { formatTime } from '../package/time.ts'
+import { takeBack } from '../store/take-back.ts'
+import type { Phase, ServiceState } from '../web/service-view.ts'
+import type { Activated, Events } from './events.ts'
+import { handOver, type HandOverContext, type HandOverResult } from './hand-over.ts'
+import type { Journal } from './journal.ts'
+import { watchMemory } from './memory.ts'
+import type { Program } from './program.ts'
+import type { Programs } from './programs.ts'
+import { isSameRelease, nothingInstalled, readRelease } from './release.ts'
+import { Latest } from './latest.ts'
+import { describeIdle, describeOutcome, explainOutcome } from './outcome.ts'
+import { Reviver } from './reviver.ts'
+import { Serial } from './serial.ts'
+import type { Settings } from './settings.ts'
+
+/** What a supervisor is made of. */
+export interface SupervisorParts {
+  settings: Settings
+  way: Way<Program>
+  programs: Programs
+  journal: Journal
+  events: Events
+  log: LogWriter
+  observer: Observer
+}
+
+interface SwitchPlan {
+  /** What the history calls it. */
+  event: 'started' | 'activated' | 'rolled back' | 'restarted' | 'taken back'
+  /** Whether a build that fails is taken back from the target and remembered as bad. */
+  punish: boolean
+}
+
+/** Runs one service: one program is live, another may be on its way. */
+export class Supervisor {
+  readonly parts: SupervisorParts
+  readonly reviver: Reviver
+  /** Fulfilled with the exit status when the service has ended. */
+  readonly ended: Promise<number>
+  #live: Program | undefined
+  #release: Release | undefined
+  #routed: Program | undefined
+  #finish: (status: number) => void = () => undefined
+  readonly #serial = new Serial()
+  readonly #latest = new Latest(this.#serial)
+  readonly #stopped = new AbortController()
+
+  constructor(parts: SupervisorParts) {
+    this.parts = parts
+    this.ended = new Promise((resolve) => (this.#finish = resolve))
+    this.reviver = new Reviver(this)
+  }
+
+  /** The program that is live, unless it has ended. */
+  get live(): Program | undefined {
+    return this.#live?.end === undefined ? this.#live : undefined
+  }
+
+  /** The release that is live, or is started again and again. */
+  get release(): Release | undefined {
+    return this.#release
+  }
+
+  set release(release: Release | undefined) {
+    this.#release = release
+  }
+
+  get stopping(): boolean {
+    return this.#stopped.signal.aborted
+  }
+
+  get signal(): AbortSignal {
+    return this.#stopped.signal
+  }
+
+  /** Does something when nothing else is under way. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.#serial.do(work)
+  }
+
+  /** Makes a program that was found running the live one. */
+  async takeOver(program: Program): Promise<void> {
+    await this.parts.way.switch(program, undefined)
+    this.#routed = program
+    this.#release = program.release
+    this.#attend(program)
+  }
+
+  /**
+   * Makes what stands at the target live; one that waits already is superseded by one that comes later.
+   * @param digest the build that is meant; another one at the target means that a later one has come
+   * @throws GupperError `not-ready`, `reverted` (65), `stuck`, `not-running` (69), `frozen`, `superseded` (1), `not-installed` (64)
+   */
+  async activate(digest: string | undefined): Promise<Activated> {
+    const { settings, journal, way } = this.parts
+    if (journal.facts.frozen === true)
+      throw new GupperError('frozen', `${settings.name} is frozen`, {
+        hint: `let it follow again with: gupper unfreeze ${settings.name}`,
+      })
+    const newer = (await this.#read()).version
+    const superseded = (version: string): GupperError =>
+      new GupperError('superseded', `a later update came meanwhile: ${version}`)
+    return this.#latest.do(async () => {
+      const release = await this.#read()
+      if (digest !== undefined && release.digest !== digest) throw superseded(release.version)
+      if (isSameRelease(release, this.#release) && this.live)
+        return describeIdle(settings.name, way.name, release)
+      return this.switchTo(release, { event: 'activated', punish: true })
+    }, superseded(newer))
+  }
+
+  /** Replaces what is live by a release. Only from within {@link exclusively}. */
+  async switchTo(release: Release, plan: SwitchPlan): Promise<Activated> {
+    const { journal, events, way, settings } = this.parts
+    const before = this.#release
+    const from = this.live
+    const began = performance.now()
+    journal.note({ phase: 'staged', from: before, to: release, candidate: undefined })
+    const stays = plan.event === 'started' || plan.event === 'restarted'
+    const result = await handOver(
+      this.#context(release, before, plan),
+      release,
+      from,
+      stays ? undefined : before,
+    )
+    const { state, live } = result
+    const activated = describeOutcome(result, {
+      ...{ service: settings.name, way: way.name, from: before, to: release, began },
+    })
+    this.#conclude(result, release, before)
+    journal.note({ candidate: undefined, from: undefined, to: undefined })
+    const reason = result.error instanceof Error ? result.error.message : undefined
+    const entry = { ...activated, event: plan.event, ...(reason !== undefined && { reason }) }
+    events.tell(plan.event, { ...entry, pid: live?.pid })
+    this.#record(entry)
+    if (!this.live) this.reviver.schedule()
+    if (state !== 'committed') throw explainOutcome(activated, result.error, this.live !== undefined)
+    return activated
+  }
+
+  /** Ends the service: first nothing new is taken, then what is under way may finish. */
+  async stop(status = 0): Promise<void> {
+    if (this.stopping) return
+    const { way, settings, journal, events } = this.parts
+    this.#stopped.abort(new Error('the service is being stopped'))
+    events.tell('stopping')
+    await this.#serial.settled()
+    await way.close?.(settings.drain)
+    await this.#live?.stop(way.overlapping ? Math.max(settings.drain, settings.grace) : settings.grace)
+    journal.note({ phase: 'idle', live: undefined, candidate: undefined, keeper: undefined })
+    events.tell('stopped', { status })
+    this.#finish(status)
+  }
+
+  /** Notes the state of the service, and tells those who look. */
+  note(state: ServiceState, reason: string | undefined): void {
+    this.parts.journal.note({ state, reason })
+    this.parts.events.change({})
+  }
+
+  async #read(): Promise<Release> {
+    const { target } = this.parts.settings
+    const release = await readRelease(target)
+    if (release === undefined) throw nothingInstalled(target)
+    return release
+  }
+
+  #context(release: Release, before: Release | undefined, { punish }: SwitchPlan): HandOverContext {
+    const { programs, way, settings, observer } = this.parts
+    return {
+      way,
+      times: settings,
+      signal: this.#stopped.signal,
+      enter: (phase) => this.#enter(phase, release),
+      ready: (program, signal) => programs.ready(program, way.addressOf(program), signal),
+      again: (program, signal) => programs.again(program, way.addressOf(program), signal),
+      kill: (program) => program.kill(),
+      routed: (program) => (this.#routed = program),
+      takeBack: async () => {
+        if (!punish) return
+        try {
+          await takeBack(settings.target, release.digest, before?.slot, { observer })
+        } catch (error) {
+          observer.warn(
+            `${settings.target} stays ${release.version}: ${error instanceof Error ? error.message : String(error)}`,
+          )
+        }
+      },
+    }
+  }
+
+  #enter(phase: Phase, { version }: Release): void {
+    this.parts.journal.note({ phase })
+    this.parts.events.tell('phase', { phase, version })
+    this.parts.events.change({})
+  }
+
+  #conclude({ state, live, error }: HandOverResult, release: Release, before: Release | undefined): void {
+    const { journal } = this.parts
+    const committed = state === 'committed'
+    this.#release = committed ? release : (before ?? release)
+    const reason = error instanceof Error ? `${release.version}: ${error.message}` : undefined
+    const broken = state === 'stuck' || live === undefined
+    journal.note({
+      phase: state,
+      live: live?.saved,
+      reason,
+      ...(committed &&
+        !isSameRelease(release, before) && { committed: formatTime(new Date()), previous: before }),
+      state: broken ? 'BROKEN' : journal.facts.frozen === true ? 'FREEZE' : 'OK',
+    })
+    if (live !== undefined && live !== this.#live) this.#attend(live)
+    else this.#live = live
+  }
+
+  #record(entry: Activated & { event: string; reason?: string }): void {
+    const { journal, events, observer } = this.parts
+    const { service: _, log: __, ...rest } = entry
+    const history = { time: formatTime(new Date()), ...rest }
+    try {
+      journal.add(history)
+    } catch (error) {
+      observer.warn(error instanceof Error ? error.message : String(error))
+    }
+    events.change({ history })
+  }
+
+  #attend(program: Program): void {
+    this.#live = program
+    const { settings, events } = this.parts
+    if (settings.memory !== undefined)
+      watchMemory(program, settings.memory, (bytes) => {
+        events.tell('too much memory', { version: program.release.version, pid: program.pid, bytes })
+        program.signal('SIGKILL')
+      })
+    void program.ended.then((end) => {
+      if (program.stopping || this.stopping) return
+      if (this.#routed === program)
+        this.parts.way.hold?.(`${program.release.version} has ended; it is being started again`)
+      this.reviver.mourn(program, end)
+    })
+  }
+}
