@@ -1,0 +1,101 @@
+# For tests of services: a small web service in several versions, run, updated and asked as people do it.
+
+service_setup() { common_setup; RUN_PID='' LOAD_PID=''; }
+
+# Ends what runs, and fails when anything that was started for the test is still there, wherever it has hidden.
+service_teardown() {
+  local failed=0 left
+  common_teardown || failed=1
+  left=$(processes_left)
+  [ -z "$left" ] || { ps -o pid,args -p "${left// /,}" >&2; kill -KILL $left; failed=1; }
+  return "$failed"
+}
+
+# The processes that have this test's home, all of them: also those in whose command a path of bats stands.
+processes_left() {
+  local entry pid left=()
+  for entry in /proc/[0-9]*; do
+    pid=${entry#/proc/}
+    grep -qzxF "HOME=$HOME" "$entry/environ" 2>/dev/null || continue
+    [[ $(ps -o stat= -p "$pid") == [ZX]* ]] || has_ended "$pid" || left+=("$pid")
+  done
+  echo "${left[*]}"
+}
+nobody_left() { [ -z "$(processes_left)" ]; }
+
+# make_service VERSION [LINES…]: packs app VERSION, a script of sh, into ./pkgs. It runs the lines, then, unless they
+# exec or exit, the example service, which answers its version at / and sleeps at /slow?ms=N.
+make_service() {
+  local version=$1 file=$BATS_TEST_TMPDIR/src-$1/app
+  shift
+  mkdir -p "${file%/*}"
+  { echo '#!/bin/sh'; echo "export VERSION=$version"; [ $# = 0 ] || printf '%s\n' "$@"; echo "exec node '$ROOT/scripts/services/web.js'"; } >"$file"
+  chmod +x "$file"
+  gupper pack "$file" --name app --version "$version" --into pkgs >/dev/null
+}
+
+# install_service [VERSION]: to ./app, as gupper update does it; the newest unless said otherwise.
+install_service() { gupper update ./pkgs ${1:+--range "$1"} --to ./app >/dev/null; }
+
+# start_service NAME [FLAGS…] [-- CMD…]: runs ./app, installed from ./pkgs where it is not yet. The events go to $RUN_OUT, what
+# it says to $RUN_ERR; waits until its first program is live, or has failed. $RUN_PID is the supervisor, $URL where it answers.
+start_service() {
+  local name=$1
+  shift
+  [ -e app ] || install_service
+  RUN_OUT=$BATS_TEST_TMPDIR/$name.$RANDOM.events RUN_ERR=$BATS_TEST_TMPDIR/$name.$RANDOM.stderr
+  spawn "$RUN_OUT" "$RUN_ERR" gupper run --name "$name" --to ./app "$@"
+  RUN_PID=$SPAWNED_PID URL=''
+  wait_until 20 has_begun || { cat "$RUN_OUT" "$RUN_ERR" >&2; return 1; }
+  ! has_ended "$RUN_PID" || return 0
+  URL=$(gupper status "$name" 2>/dev/null | field .listen)
+  case $URL in undefined) URL='' ;; http* | /* | unix:*) ;; *) URL=http://$URL ;; esac
+}
+has_begun() { event started || event 'taken over' || has_ended "$RUN_PID"; }
+
+# stop_service [STATUS]: SIGTERM, and the status that it has to end with (0).
+stop_service() { kill -TERM "$RUN_PID" && ends_with "${1:-0}" "$RUN_PID"; }
+
+# update_to VERSION [STATUS]: the pipe, as cron runs it; its status has to be STATUS (0). $output has its record.
+update_to() { run_sh "${2:-0}" "gupper list ./pkgs --range '$1' | gupper fetch | gupper install --to ./app | gupper activate ${SERVICE-app}"; }
+
+# event EVENT [JQ]: whether such an event was told; with a condition on it: event ended '.status == 3'.
+event() { tells "select(.event == \"$1\") | select(${2-true})"; }
+# phase PHASE [VERSION]: whether a hand-over (to this version) has entered it.
+phase() { event phase ".phase == \"$1\"${2:+ and .version == \"$2\"}"; }
+# A line may be half written when it is read.
+tells() { [ -s "$RUN_OUT" ] && [ -n "$(jq -R "fromjson? | $1" "$RUN_OUT")" ]; }
+
+# activated FIELD: of the record (or failure) in $output; failure FIELD: of the error.
+activated() { field ".activated.$1" <<<"$output"; }
+failure() { field ".error.$1" <<<"$output"; }
+
+# status_of NAME JQ: whether the condition holds for what gupper status says; its own status may be 1 (BROKEN).
+status_is() { gupper status "$1" 2>/dev/null | jq -e "$2" >/dev/null; }
+
+# answers [TEXT]: whether the service answers, and with this.
+answers() {
+  local body
+  body=$(curl -sS --max-time 10 --fail "$URL/") && { [ $# = 0 ] || [ "$body" = "$1" ]; }
+}
+assert_answers() { answers "$1" || { curl -si "$URL/" >&2; return 1; }; }
+
+# start_load: asks for / again and again, 50 times a second, and notes each answer: "BODY STATUS CURL'S-STATUS".
+start_load() {
+  LOAD=$BATS_TEST_TMPDIR/load.$RANDOM
+  spawn "$LOAD" "$LOAD.err" curl -sSN --globoff --max-time 20 --rate 50/s -H 'Connection: close' \
+    -w ' %{http_code} %{exitcode}\n' --globoff -K <(load_list)
+  LOAD_PID=$SPAWNED_PID
+  wait_until 10 has_line "$LOAD" 3
+}
+load_list() { local n; for n in {1..3000}; do printf 'url = "%s/?%s"\n' "$URL" "$n"; done; }
+
+# stop_load VERSION…: ends that once each of these has answered; no other answer may be there, and no failure.
+stop_load() {
+  local version pattern
+  for version; do wait_until 10 grep -q "^$version 200 0$" "$LOAD"; done
+  kill -TERM "$LOAD_PID" && wait_until 10 has_ended "$LOAD_PID"
+  pattern=$(IFS='|'; echo "$*")
+  # It may have been ended amid the last line.
+  ! head -n -1 "$LOAD" | grep -vE "^(${pattern//./\\.}) 200 0$" >&2
+}
