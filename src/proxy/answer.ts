@@ -56,13 +56,13 @@ export class Answer {
     else this.refuse(status, reason, true)
   }
 
-  /** The program's status and headers; below 200 more are to come. */
-  head(controller: Controller, status: number, message: string): void {
+  /** The program's status and headers; below 200 more are to come. @returns whether it is a simple answer */
+  head(controller: Controller, status: number, message: string): boolean {
     const { headers, length, trailer } = answerHead(controller.rawHeaders as Raw)
     const modern = this.#req.httpVersion !== '1.0'
     if (status < 200) {
       if (modern) inform(this.#res, status, headers)
-      return
+      return false
     }
     if (
       trailer !== '' &&
@@ -80,6 +80,7 @@ export class Answer {
     this.#kept = true
     // What comes with the head is read before this runs; what has not come by then may take its time.
     void Promise.resolve(this).then(flush)
+    return length !== undefined || status === 204 || status === 304
   }
 
   /** A part of the body. */

@@ -1,10 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
 import type { Client, Dispatcher } from 'undici'
 import { errnoOf } from '../errors.ts'
 import { Answer } from './answer.ts'
-import { answerHead, HeaderError, requestHead } from './headers.ts'
+import { answerHead, HeaderError, readTarget, requestHead } from './headers.ts'
+import type { TakeOver } from './lane.ts'
 import type { Line, OnLine } from './line.ts'
+import { replay } from './replay.ts'
 import type { Traffic, Waiting } from './traffic.ts'
 import type { Offer } from './tunnel.ts'
 import type { Upstream, UnderWay } from './upstream.ts'
@@ -22,12 +25,14 @@ export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, W
   readonly #line: Line
   readonly #req: IncomingMessage
   readonly #answer: Answer
+  readonly #takeOver: TakeOver | undefined
   readonly #offer: Offer | undefined
   #options: Dispatcher.DispatchOptions | undefined
   #hasBody = false
   #expects = false
   #upstream: Upstream | undefined
   #client: Client | undefined
+  #over: Client | undefined
   #controller: Controller | undefined
   #sent = 0
   #responding = false
@@ -35,13 +40,22 @@ export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, W
   #done = false
 
   /**
+   * @param takeOver what goes on with it, where it has taken another way so far
    * @param offer where the request offers to speak another protocol, and `res` belongs to it
    */
-  constructor(traffic: Traffic, line: Line, req: IncomingMessage, res: ServerResponse, offer?: Offer) {
+  constructor(
+    traffic: Traffic,
+    line: Line,
+    req: IncomingMessage,
+    res: ServerResponse,
+    takeOver?: TakeOver,
+    offer?: Offer,
+  ) {
     this.#traffic = traffic
     this.#line = line
     this.#req = req
     this.#answer = new Answer(req, res, traffic)
+    this.#takeOver = takeOver
     this.#offer = offer
     traffic.begin()
   }
@@ -57,7 +71,8 @@ export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, W
       this.#end()
       return
     }
-    this.#traffic.route(this)
+    if (this.#takeOver) this.#takeOver(this)
+    else this.#traffic.route(this)
   }
 
   abandon(): void {
@@ -79,6 +94,22 @@ export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, W
     if (!options) throw new Error('nothing to send')
     if (this.#hasBody) options.body = this.#body() as unknown as Readable // any iterable will do
     client.dispatch(options, this)
+  }
+
+  /** It was sent in vain already, and may be sent once more. */
+  repeat(): void {
+    this.#sent = 1
+    this.#traffic.counts.retried++
+    this.#traffic.route(this)
+  }
+
+  /** It was sent already: reads the answer. */
+  receive(upstream: Upstream, socket: Socket, first: Buffer): void {
+    this.#responding = true
+    this.#upstream = upstream
+    upstream.enter(this)
+    this.#over = upstream.over(replay(socket, first))
+    if (this.#options) this.#over.dispatch(this.#options, this)
   }
 
   refuse(status: 502 | 503, reason: string): void {
@@ -111,7 +142,8 @@ export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, W
 
   onResponseStart(controller: Controller, status: number, _: unknown, message?: string): void {
     if (this.#done) return
-    this.#answer.head(controller, status, message ?? '')
+    const simple = this.#answer.head(controller, status, message ?? '')
+    if (status >= 200) this.#upstream?.learn(simple)
   }
 
   onResponseData(controller: Controller, chunk: Buffer): void {
@@ -173,6 +205,8 @@ export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, W
   }
 
   #release(): void {
+    void this.#over?.destroy()
+    this.#over = undefined
     const client = this.#client
     if (!client) return
     this.#client = undefined
@@ -212,12 +246,4 @@ export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, W
     this.#expects = false
     yield* this.#req.iterator({ destroyOnReturn: false })
   }
-}
-
-// The absolute form names the host itself (RFC 9112 §3.2.2).
-function readTarget(url: string): { path: string; host: string } {
-  const target = URL.parse(url)
-  if (target?.protocol !== 'http:' && target?.protocol !== 'https:')
-    throw new HeaderError(400, 'the target of a request is a path, or a URL of http')
-  return { path: target.pathname + target.search, host: target.host }
 }

@@ -102,6 +102,17 @@ export function requestHead(raw: RawHeaders, peer: Peer, host?: string): Request
   return { headers: known, hasBody, expectsContinue }
 }
 
+/**
+ * Reads the target of a request that is no path: the absolute form, which names the host itself (RFC 9112 §3.2.2).
+ * @throws HeaderError when it is of another form
+ */
+export function readTarget(url: string): { path: string; host: string } {
+  const target = URL.parse(url)
+  if (target?.protocol !== 'http:' && target?.protocol !== 'https:')
+    throw new HeaderError(400, 'the target of a request is a path, or a URL of http')
+  return { path: target.pathname + target.search, host: target.host }
+}
+
 /** What an answer's headers say, and those that the client gets. */
 export interface AnswerHead {
   headers: RawHeaders

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Peer } from './headers.ts'
+import type { Lane } from './lane.ts'
 
 /** What is under way on a client's connection. */
 export interface OnLine {
@@ -17,6 +18,8 @@ const here = /^(?:127\.|::1$|::ffff:127\.)/
  */
 export class Line {
   readonly peer: Peer
+  /** The short way of small requests. */
+  lane: Lane | undefined
   #now: OnLine | undefined
   readonly #next: OnLine[] = []
 

@@ -1,8 +1,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { EventEmitter } from 'node:events'
 import { Server as NetServer, type Socket } from 'node:net'
+import type { buildConnector } from 'undici'
 import { silent, type Observer } from '../package/observer.ts'
 import { Exchange } from './exchange.ts'
+import { KnownHeaders } from './known-headers.ts'
+import { Lane } from './lane.ts'
 import { Line } from './line.ts'
 import { listen, makeServer } from './listener.ts'
 import type { Proxy, ProxyOptions } from './proxy.ts'
@@ -42,8 +45,9 @@ async function loadClient(observer: Observer): Promise<MakeClient> {
   const { Client } = await import('undici')
   // A program may take as long as it likes: to answer at all, and between two parts of its answer.
   const patient = { headersTimeout: 0, bodyTimeout: 0, maxHeaderSize: 256 << 10, pipelining: 1 }
-  return (origin) => {
-    const client = new Client(origin, patient)
+  return (origin, over) => {
+    const connect: buildConnector.connector = (_, done) => done(null, over as Socket)
+    const client = new Client(origin, over ? { ...patient, connect } : patient)
     const emitter: EventEmitter = client
     emitter.on('error', (error: Error) =>
       observer.error(`the proxy: ${error.message}`, { stack: error.stack }),
@@ -54,30 +58,40 @@ async function loadClient(observer: Observer): Promise<MakeClient> {
 
 function serve(server: Server, traffic: Traffic): void {
   const lines = new WeakMap<Socket, Line>()
+  const known = new KnownHeaders()
   const lineOf = (socket: Socket): Line => {
-    const known = lines.get(socket)
-    if (known) return known
+    const met = lines.get(socket)
+    if (met) return met
     const line = new Line(socket)
     lines.set(socket, line)
+    line.lane = Lane.attach(traffic, known, socket, line)
     return line
   }
   const handle = (req: IncomingMessage, res: ServerResponse): void => {
     const line = lineOf(req.socket)
-    const exchange = new Exchange(traffic, line, req, res)
+    const { raw, takeOver } = line.lane ?? {}
+    if (raw !== undefined) known.remember(raw, req)
+    const exchange = new Exchange(traffic, line, req, res, takeOver)
     if (line.waiting < mostPipelined) line.add(exchange)
     else exchange.refuse(503, 'too many requests came at once on one connection')
   }
+  server.on('connection', lineOf)
+  // Node looks after connections that are idle; what is under way in a lane it does not see.
+  server.on('timeout', (socket: Socket) => {
+    if (!lineOf(socket).busy) socket.destroy()
+  })
   server.on('request', handle)
   server.on('checkContinue', handle)
   server.on('upgrade', (req, _, head) => {
     const socket = req.socket
     socket.on('error', () => socket.destroy())
     const line = lineOf(socket)
+    line.lane?.detach()
     // Its answer would have to wait for one that is not there yet, and that Node has no place for any more.
     if (line.busy) socket.destroy()
     else {
       const offer = new Offer(req, socket, head)
-      line.add(new Exchange(traffic, line, req, offer.res, offer))
+      line.add(new Exchange(traffic, line, req, offer.res, undefined, offer))
     }
   })
 }

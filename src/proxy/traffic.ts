@@ -45,6 +45,11 @@ export class Traffic {
     this.#options = options
   }
 
+  /** The program that requests go to now. */
+  get upstream(): Upstream | undefined {
+    return this.#current
+  }
+
   get current(): Backend | undefined {
     return this.#current?.backend
   }

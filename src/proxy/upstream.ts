@@ -1,6 +1,8 @@
+import type { Duplex } from 'node:stream'
 import type { Client } from 'undici'
 import { GupperError } from '../errors.ts'
 import type { Backend, Drained } from './proxy.ts'
+import { Wire } from './wire.ts'
 
 /** Something that is under way at a program. */
 export interface UnderWay {
@@ -8,11 +10,17 @@ export interface UnderWay {
   cut(): void
 }
 
-/** Makes a connection to a program, which is not opened before it is used. */
-export type MakeClient = (origin: string) => Client
+/**
+ * Makes a connection to a program, which is not opened before it is used; or takes one that is open, for one request.
+ */
+export type MakeClient = (origin: string, over?: Duplex) => Client
 
 /** The longest time that a timer can be set to, ms. */
 export const longestTimer = 2 ** 31 - 1 // setTimeout takes anything above for 1
+
+// ms; programs close a connection on which nothing comes after five seconds or more.
+const freshFor = 4000
+const mostCredit = 100
 
 /** One program: the connections to it, and what is under way there. */
 export class Upstream {
@@ -23,7 +31,10 @@ export class Upstream {
   readonly #underWay = new Set<UnderWay>()
   // The one that was used last is taken first, so that those that are too many grow old.
   readonly #idle: Client[] = []
+  readonly #wires: Wire[] = []
   readonly #waiting = new Set<() => void>()
+  // Of late, how often answers were simple.
+  #credit = 0
   #leaving: AbortController | undefined
 
   /**
@@ -58,10 +69,47 @@ export class Upstream {
     return this.#idle.pop() ?? this.#open()
   }
 
+  /** A connection for one request over a stream that is open, not to be given back. */
+  over(stream: Duplex): Client {
+    return this.#make(this.origin, stream)
+  }
+
   /** Gives back a connection. */
   give(client: Client): void {
     if (this.#leaving) void client.destroy()
     else this.#idle.push(client)
+  }
+
+  /** Whether answers are likely to be simple: then wires are worth their while. */
+  get simple(): boolean {
+    return this.#credit > 0
+  }
+
+  /** An answer was simple, or it was not. */
+  learn(simple: boolean): void {
+    if (simple) this.#credit += this.#credit < mostCredit ? 1 : 0
+    else this.#credit = Math.max(this.#credit - 10, -mostCredit)
+  }
+
+  /** A wire for one request, to be given back. */
+  takeWire(): Wire {
+    for (let wire = this.#wires.pop(); wire; wire = this.#wires.pop()) {
+      if (performance.now() - wire.since < freshFor) return wire
+      wire.destroy()
+    }
+    const forget = (wire: Wire): void => {
+      const at = this.#wires.lastIndexOf(wire)
+      if (at >= 0) this.#wires.splice(at, 1)
+    }
+    return new Wire(this.backend, () => this.#onConnect(this), forget)
+  }
+
+  /** Gives back a wire. */
+  giveWire(wire: Wire): void {
+    wire.free()
+    wire.since = performance.now()
+    if (this.#leaving) wire.destroy()
+    else this.#wires.push(wire)
   }
 
   /** New requests come here again: whoever waits for it to be empty is told so. */
@@ -114,6 +162,7 @@ export class Upstream {
 
   #closeIdle(): void {
     for (const client of this.#idle.splice(0)) void client.destroy()
+    for (const wire of this.#wires.splice(0)) wire.destroy()
   }
 
   #open(): Client {

@@ -22,8 +22,8 @@ const offer = (path = '/'): string =>
 async function startTwice(): Promise<Program & { sockets: Socket[] }> {
   const sockets: Socket[] = []
   const program = await startProgram((_, res) => res.end('plain'))
-  program.server.on('upgrade', (req, duplex, head) => {
-    const socket = duplex as Socket
+  program.server.on('upgrade', (req, _, head) => {
+    const socket = req.socket
     sockets.push(socket)
     const { upgrade = '', connection = '' } = req.headers
     socket.write(`HTTP/1.1 101 Yes\r\nConnection: ${connection}\r\nUpgrade: ${upgrade}\r\nX-Own: 2\r\n\r\n`)
