@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
 import type { Client, Dispatcher } from 'undici'
 import { errnoOf } from '../errors.ts'
@@ -11,6 +10,7 @@ import { replay } from './replay.ts'
 import type { Traffic, Waiting } from './traffic.ts'
 import type { Offer } from './tunnel.ts'
 import type { Upstream, UnderWay } from './upstream.ts'
+import type { Wire } from './wire.ts'
 
 // May be sent once more when nobody knows what became of it (RFC 9110 §9.2.2).
 const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
@@ -104,11 +104,11 @@ export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, W
   }
 
   /** It was sent already: reads the answer. */
-  receive(upstream: Upstream, socket: Socket, first: Buffer): void {
+  receive(upstream: Upstream, wire: Wire, first: Buffer): void {
     this.#responding = true
     this.#upstream = upstream
     upstream.enter(this)
-    this.#over = upstream.over(replay(socket, first))
+    this.#over = upstream.over(replay(wire, first))
     if (this.#options) this.#over.dispatch(this.#options, this)
   }
 

@@ -86,9 +86,11 @@ export class Lane implements OnLine, UnderWay, WireUser {
     }
   }
 
-  onBytes(chunk: Buffer): void {
+  onBytes(chunk: Buffer): boolean {
     if (this.#left >= 0) this.#pass(chunk)
     else this.#begin(this.#pending ? Buffer.concat([this.#pending, chunk]) : chunk)
+    // Not yet taken by the kernel, or kept for later.
+    return this.#socket.writableLength > 0 || this.#pending !== undefined
   }
 
   onClosed(sent: boolean): void {
@@ -145,7 +147,7 @@ export class Lane implements OnLine, UnderWay, WireUser {
     if (!upstream || !wire) return
     upstream.learn(head !== undefined)
     if (!head) {
-      this.#giveUp((exchange) => exchange.receive(upstream, wire.socket, bytes))
+      this.#giveUp((exchange) => exchange.receive(upstream, wire, Buffer.from(bytes)))
       return
     }
     const { size, length, from, to } = head

@@ -10,6 +10,8 @@ export interface SimpleHead {
 }
 
 const longest = 16 << 10
+const most = 128 // heads that are remembered: within a second many are the same
+const known = new Map<string, SimpleHead | 'other'>()
 const form =
   /^HTTP\/1\.1 [2-5]\d\d(?: [\t\x20-\x7e\x80-\xff]*)?(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*)*$/
 const special =
@@ -25,6 +27,16 @@ export function readSimpleHead(bytes: Buffer): SimpleHead | 'more' | undefined {
   const end = text.indexOf('\r\n\r\n')
   if (end < 0) return bytes.length < longest ? 'more' : undefined
   const head = text.slice(0, end)
+  let read = known.get(head)
+  if (read === undefined) {
+    if (known.size >= most) known.clear()
+    read = readHead(head) ?? 'other'
+    known.set(head, read)
+  }
+  return read === 'other' ? undefined : read
+}
+
+function readHead(head: string): SimpleHead | undefined {
   if (!form.test(head)) return undefined
   let length = -1
   let dated = false
@@ -54,5 +66,5 @@ export function readSimpleHead(bytes: Buffer): SimpleHead | 'more' | undefined {
     }
   }
   if (head.startsWith('204', 9) || head.startsWith('304', 9)) length = 0
-  return dated && length >= 0 ? { size: end + 4, length, from, to } : undefined
+  return dated && length >= 0 ? { size: head.length + 4, length, from, to } : undefined
 }

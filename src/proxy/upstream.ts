@@ -18,8 +18,6 @@ export type MakeClient = (origin: string, over?: Duplex) => Client
 /** The longest time that a timer can be set to, ms. */
 export const longestTimer = 2 ** 31 - 1 // setTimeout takes anything above for 1
 
-// ms; programs close a connection on which nothing comes after five seconds or more.
-const freshFor = 4000
 const mostCredit = 100
 
 /** One program: the connections to it, and what is under way there. */
@@ -93,10 +91,8 @@ export class Upstream {
 
   /** A wire for one request, to be given back. */
   takeWire(): Wire {
-    for (let wire = this.#wires.pop(); wire; wire = this.#wires.pop()) {
-      if (performance.now() - wire.since < freshFor) return wire
-      wire.destroy()
-    }
+    const idle = this.#wires.pop()
+    if (idle) return idle
     const forget = (wire: Wire): void => {
       const at = this.#wires.lastIndexOf(wire)
       if (at >= 0) this.#wires.splice(at, 1)
@@ -107,7 +103,6 @@ export class Upstream {
   /** Gives back a wire. */
   giveWire(wire: Wire): void {
     wire.free()
-    wire.since = performance.now()
     if (this.#leaving) wire.destroy()
     else this.#wires.push(wire)
   }
