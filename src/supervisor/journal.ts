@@ -70,13 +70,15 @@ export class Journal {
 
   /**
    * Writes facts down, all or none; undefined takes one out.
+   * @param entry of the history, with them or not at all
    * @throws GupperError `no-space`, `cannot-write` (73)
    */
-  note(facts: Partial<Facts>): void {
+  note(facts: Partial<Facts>, entry?: HistoryEntry): void {
     explainSqlite('the state of the service', () => {
       this.#database.exec('BEGIN IMMEDIATE')
       try {
         for (const [name, value] of Object.entries(facts)) this.#put.run(name, JSON.stringify(value ?? null))
+        if (entry) this.#insert(entry)
         this.#database.exec('COMMIT')
       } catch (error) {
         // After a full disk SQLite may have rolled back by itself.
@@ -89,12 +91,7 @@ export class Journal {
 
   /** Adds to the history; the oldest entries beyond a thousand go. */
   add(entry: HistoryEntry): void {
-    explainSqlite('the history of the service', () => {
-      const { lastInsertRowid } = this.#add.run(JSON.stringify(entry))
-      this.#database
-        .prepare('DELETE FROM history WHERE number <= ?')
-        .run(Number(lastInsertRowid) - mostHistory)
-    })
+    this.note({}, entry)
   }
 
   /** The newest entries, newest first. */
@@ -105,6 +102,11 @@ export class Journal {
 
   close(): void {
     this.#database.close()
+  }
+
+  #insert(entry: HistoryEntry): void {
+    const { lastInsertRowid } = this.#add.run(JSON.stringify(entry))
+    this.#database.prepare('DELETE FROM history WHERE number <= ?').run(Number(lastInsertRowid) - mostHistory)
   }
 }
 

@@ -20,10 +20,22 @@ done
 export const waiterScript = `
 exec 6<>"$1/out" 7<>"$1/err" 8<>"$1/read"
 setsid /bin/sh "$1/launch" 6<&- 7<&- 8<&-
-echo "ended $1 $?" >&5
-exec 3<&- 5<&-
+status=$?
+exec 3<&-
+echo "ended $1 $status" >&5
+exec 5<&-
 read -r _ <&8
 `
+
+/** What the command of a keeper holds, and no other: words with a NUL before and after each. */
+export const wordsOfKeeper = (directory: string): string =>
+  `\0gupper-keeper\0${Buffer.from(directory).toString('latin1')}\0`
+
+/** What the command of a program's waiter holds. */
+export const wordsOfWaiter = (id: string): string => `\0waiter\0${id}\0`
+
+/** What the command of a shell holds that is about to become a program. */
+export const wordsOfLaunch = (id: string): string => `\0${id}/launch\0`
 
 /** What a program is started with. */
 export interface LaunchPlan {

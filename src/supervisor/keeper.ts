@@ -6,10 +6,10 @@ import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { GupperError, explaining } from '../errors.ts'
 import type { ListenAddress } from '../proxy/proxy.ts'
-import { keeperScript, waiterScript, writeLaunch, type LaunchPlan } from './keeper-script.ts'
+import { keeperScript, waiterScript, wordsOfKeeper, writeLaunch, type LaunchPlan } from './keeper-script.ts'
 import { openListening } from './listening-socket.ts'
 import { makePipes, openPipe, tell } from './pipe.ts'
-import { identify, isAlive, type ProcessIdentity } from './process.ts'
+import { findProcesses, identify, isAlive, killAll, type ProcessIdentity } from './process.ts'
 
 /** A keeper as it is written down, to be found again. */
 export interface KeeperIdentity extends ProcessIdentity {
@@ -41,33 +41,31 @@ export class Keeper {
    * @throws GupperError `unreachable` (69) about the address, `config` (78) without setsid(1), `cannot-write` (73)
    */
   static async start(directory: string, listen: ListenAddress | undefined): Promise<Keeper> {
+    // Nobody wrote down the one of a supervisor that was killed just now, and it would hold the socket for ever.
+    await killAll(() => findProcesses((command) => command.includes(wordsOfKeeper(directory))))
     await explaining(`cannot write ${directory}`, async () => {
       await rm(directory, { recursive: true, force: true })
       await mkdir(directory, { recursive: true, mode: 0o700 })
     })
     await makePipes(join(directory, 'commands'), join(directory, 'events'))
     const events = openPipe(join(directory, 'events'))
-    const run = (input: number | 'ignore'): void =>
-      spawn('/bin/sh', ['-c', keeperScript, 'gupper-keeper', directory, waiterScript], {
-        detached: true,
-        stdio: [input, 'ignore', 'ignore'],
-        cwd: '/',
-      }).unref()
+    const keeper = new Keeper(directory, events, { pid: 0, started: '', listen })
     try {
-      let bound: ListenAddress | undefined
-      if (listen === undefined) run('ignore')
-      else ({ bound } = await openListening(listen, run))
-      const keeper = new Keeper(directory, events, { pid: 0, started: '', listen: bound })
       keeper.#listen()
-      const pid = Number(await keeper.#hear('keeper'))
-      const found = identify(pid)
-      if (found === undefined) throw new GupperError('config', 'the keeper of the programs ended at once')
-      Object.assign(keeper.identity, found)
+      await keeper.#run()
       return keeper
     } catch (error) {
       events.destroy()
       throw error
     }
+  }
+
+  /**
+   * Starts another shell in the place of one that was killed; the programs of that one go on, and are still told of.
+   * @throws GupperError `unreachable` (69) while one of them has the only copy of the socket
+   */
+  async revive(): Promise<void> {
+    if (!this.alive) await this.#run()
   }
 
   /** Finds the keeper of a supervisor that is gone; undefined when it is gone too. */
@@ -126,6 +124,11 @@ export class Keeper {
     return identify(pid) ?? { pid, started: 'gone' }
   }
 
+  /** How a program ended, unless it is forgotten; as of a shell. */
+  statusOf(id: string): number | undefined {
+    return this.#ended.get(id)
+  }
+
   /** The directory of a program's pipes. */
   placeOf(id: string): string {
     return join(this.#directory, id)
@@ -152,6 +155,21 @@ export class Keeper {
   /** Lets go of it; it stays. */
   close(): void {
     this.#events.destroy()
+  }
+
+  async #run(): Promise<void> {
+    const { identity } = this
+    const run = (input: number | 'ignore'): void =>
+      spawn('/bin/sh', ['-c', keeperScript, 'gupper-keeper', this.#directory, waiterScript], {
+        detached: true,
+        stdio: [input, 'ignore', 'ignore'],
+        cwd: '/',
+      }).unref()
+    if (identity.listen === undefined) run('ignore')
+    else identity.listen = (await openListening(identity.listen, run)).bound
+    const found = identify(Number(await this.#hear('keeper')))
+    if (found === undefined) throw new GupperError('config', 'the keeper of the programs ended at once')
+    Object.assign(identity, found)
   }
 
   #tell(line: string): boolean {

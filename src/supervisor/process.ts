@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { kill, pid as own } from 'node:process'
+import { setTimeout as delay } from 'node:timers/promises'
 
 /** A process, told apart from any other that gets its number later. */
 export interface ProcessIdentity {
@@ -55,16 +56,43 @@ export function signalTo(pid: number, signal: NodeJS.Signals | 0): boolean {
  * @param mark `NAME=VALUE`
  */
 export async function findMarked(mark: string): Promise<number[]> {
-  const wanted = `\0${mark}\0`
+  return findProcesses((_, environment) => environment.includes(`\0${mark}\0`))
+}
+
+/**
+ * Finds processes, other than this one, by what they were started with.
+ * @param is gets the words of the command and the variables of the environment, a NUL before and after each; bytes, as latin1
+ */
+export async function findProcesses(
+  is: (command: string, environment: string) => boolean,
+): Promise<number[]> {
   const numbers = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name)).map(Number)
   const found = await Promise.all(
     numbers.map(async (pid) => {
       if (pid === own) return undefined
+      // In this order: what becomes a marked program in between is seen by the one or by the other.
+      const command = await readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '')
       const environment = await readFile(`/proc/${pid}/environ`, 'latin1').catch(() => '')
-      return `\0${environment}\0`.includes(wanted) ? pid : undefined
+      return is(`\0${command}`, `\0${environment}\0`) ? pid : undefined
     }),
   )
   return found.filter((pid) => pid !== undefined && identify(pid) !== undefined) as number[]
+}
+
+/**
+ * Kills processes, and what they start meanwhile, until none is found any more.
+ * @param find finds them
+ * @param patience ms that the kernel may take to end them
+ * @returns whether none is left
+ */
+export async function killAll(find: () => Promise<readonly number[]>, patience = 5000): Promise<boolean> {
+  const deadline = performance.now() + patience
+  for (let left = await find(); left.length > 0; left = await find()) {
+    for (const pid of left) signalTo(pid, 'SIGKILL')
+    if (performance.now() > deadline) return false
+    await delay(5)
+  }
+  return true
 }
 
 /** Memory that the processes of a group have in RAM, bytes. */

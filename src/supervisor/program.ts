@@ -53,8 +53,7 @@ export class Program implements Running {
 
   /** Is told how it ended; a status above 128 is a signal's number, as a shell tells it. */
   finish(status: number): void {
-    const signal = signalNames.get(status - 128)
-    this.end ??= { status, ...(signal !== undefined && { signal }) }
+    this.end ??= endOf(status)
     this.#finish(this.end)
   }
 
@@ -117,6 +116,12 @@ export class Program implements Running {
     }
     return true
   }
+}
+
+/** Reads a status as a shell tells it: above 128 it is a signal's number. */
+export function endOf(status: number): Ended {
+  const signal = signalNames.get(status - 128)
+  return { status, ...(signal !== undefined && { signal }) }
 }
 
 /** How a program ended, for people: "ended with SIGSEGV", "exited with 3". */

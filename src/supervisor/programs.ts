@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Release, StartPlan } from '../activations/activation.ts'
 import { LogSource } from '../logs/source.ts'
 import type { LogWriter } from '../logs/writer.ts'
@@ -10,7 +11,8 @@ import type { Check, PreparedCheck } from '../readiness/check.ts'
 import type { SavedProgram } from './journal.ts'
 import { Keeper, type KeeperIdentity } from './keeper.ts'
 import { readOutput, type Output } from './output.ts'
-import { findMarked, signalTo } from './process.ts'
+import { wordsOfLaunch, wordsOfWaiter } from './keeper-script.ts'
+import { findProcesses, isAlive, killAll } from './process.ts'
 import { markName, Program } from './program.ts'
 import { commandFor } from './release.ts'
 import type { Settings } from './settings.ts'
@@ -26,6 +28,9 @@ export interface ProgramsOptions {
   observer: Observer
 }
 
+const every = 1000 // ms: nobody tells of the end of a program whose waiter was killed
+const unknownStatus = 255
+
 interface Kept {
   program: Program
   source: LogSource
@@ -38,6 +43,7 @@ export class Programs {
   readonly #options: ProgramsOptions
   readonly #kept = new Map<string, Kept>()
   #keeper: Keeper | undefined
+  #watch: NodeJS.Timeout | undefined
 
   constructor(options: ProgramsOptions) {
     this.#options = options
@@ -64,6 +70,7 @@ export class Programs {
   async start(release: Release, plan: StartPlan): Promise<Program> {
     const { settings, env, cwd, check, observer } = this.#options
     const keeper = this.#needKeeper()
+    await keeper.revive()
     const id = randomBytes(6).toString('hex')
     const place = await keeper.prepare(id)
     const prepared = await check?.prepare(place, observer)
@@ -96,6 +103,9 @@ export class Programs {
       output.started()
       const program = new Program({ id, release, ...identity, port: plan.port, since })
       this.#keep({ program, source, output, prepared })
+      // It may have ended before it was kept, and that is told only once.
+      const status = keeper.statusOf(id)
+      if (status !== undefined) void this.#end(id, status)
       return program
     } catch (error) {
       await output.finish()
@@ -138,21 +148,35 @@ export class Programs {
     return prepared?.again(this.#candidate(program, address), signal)
   }
 
-  /** Kills whatever was started here in the past and is none of these programs: no two of a service ever run unseen. */
+  /**
+   * Kills whatever was started here in the past and is none of these programs: no two of a service ever run unseen. What they
+   * have written is in the log then.
+   */
   async killOthers(but: readonly string[]): Promise<void> {
-    const names = await readdir(this.#options.directory).catch(() => [])
+    const { directory } = this.#options
+    const names = await readdir(directory).catch(() => [])
     for (const id of names.filter((name) => /^[0-9a-f]{12}$/.test(name) && !but.includes(name))) {
-      for (let round = 0; round < 100; round++) {
-        const left = await findMarked(`${markName}=${id}`)
-        if (left.length === 0) break
-        for (const pid of left) signalTo(pid, 'SIGKILL')
-      }
-      await this.#keeper?.forget(id)
+      const place = join(directory, id)
+      const output = this.#readLast(place)
+      await killAll(() => findAllOf(id))
+      await output?.finish()
+      await rm(place, { recursive: true, force: true })
     }
+  }
+
+  /** How a program has ended that nobody has looked after, as of a shell; undefined when nobody knows. */
+  statusOf(id: string): number | undefined {
+    return this.#keeper?.statusOf(id)
+  }
+
+  /** The keeper as it is now. */
+  get keeper(): KeeperIdentity | undefined {
+    return this.#keeper?.identity
   }
 
   /** Lets the keeper go, when all programs have ended. */
   async close(): Promise<void> {
+    clearInterval(this.#watch)
     await Promise.all([...this.#kept.values()].map(async ({ output }) => output.finish()))
     this.#keeper?.quit()
   }
@@ -170,6 +194,26 @@ export class Programs {
   #keep(kept: Kept): void {
     this.#kept.set(kept.program.id, kept)
     kept.program.lastLines = () => kept.source.last
+    this.#watch ??= setInterval(() => void this.#look(), every).unref()
+  }
+
+  // A waiter stays until it is told to go: where one is missing whose program is gone too, it was killed.
+  async #look(): Promise<void> {
+    for (const { program } of this.#kept.values()) {
+      const { id } = program
+      if (isAlive(program.identity) || program.end !== undefined) continue
+      const waiters = await findProcesses((command) => command.includes(wordsOfWaiter(id)))
+      if (waiters.length === 0) await this.#end(id, this.statusOf(id) ?? unknownStatus)
+    }
+  }
+
+  // One that was cut off early has no pipes.
+  #readLast(place: string): Output | undefined {
+    try {
+      return readOutput(place, new LogSource(this.#options.log))
+    } catch {
+      return undefined
+    }
   }
 
   async #end(id: string, status: number): Promise<void> {
@@ -190,6 +234,15 @@ export class Programs {
       source?.onLine(listener) ?? (() => undefined)
     return { pid, version: release.version, address, env, cwd, onLine }
   }
+}
+
+/** All that was started for a program: its waiter, the shell that becomes it, and whatever carries its mark. */
+async function findAllOf(id: string): Promise<number[]> {
+  const mark = `\0${markName}=${id}\0`
+  const words = [mark, wordsOfWaiter(id), wordsOfLaunch(id)]
+  return findProcesses(
+    (command, environment) => environment.includes(mark) || words.some((word) => command.includes(word)),
+  )
 }
 
 type Address = { host: string; port: number } | { path: string } | undefined

@@ -1,16 +1,18 @@
+import { access } from 'node:fs/promises'
 import type { Release } from '../activations/activation.ts'
 import { formatTime } from '../package/time.ts'
 import { takeBack } from '../store/take-back.ts'
-import type { Phase } from '../web/service-view.ts'
+import type { HistoryEntry, Phase } from '../web/service-view.ts'
 import { External } from './external.ts'
 import type { Facts, SavedProgram } from './journal.ts'
 import { isAlive } from './process.ts'
-import type { Program } from './program.ts'
+import { describeEnd, endOf, type Program } from './program.ts'
 import { isSameRelease, readRelease } from './release.ts'
 import { fingerprint } from './settings.ts'
 import type { Supervisor } from './supervisor.ts'
 
 const switched: readonly Phase[] = ['switching', 'draining']
+const done: readonly Phase[] = ['idle', 'committed', 'aborted', 'reverted', 'stuck']
 
 /** What is to be done with what an earlier supervisor has left. */
 export interface Verdict {
@@ -24,43 +26,41 @@ export interface Verdict {
 
 /**
  * Decides what becomes of the programs of a supervisor that was killed: a hand-over that had been switched is finished, one
- * that had not is undone. Whatever is neither `live` nor `old` is killed.
+ * that had not is undone, and what is not proven does not stay. Whatever is neither `live` nor `old` is killed.
  * @param facts what it had written down
  * @param alive says whether a program is still there
- * @param way whether the old program is untouched until the switch, and whether a switch can be finished by another
+ * @param way its name: not every switch can be finished by another
  */
 export function judge(
   facts: Readonly<Facts>,
   alive: (program: SavedProgram) => boolean,
-  way: { overlapping: boolean; name: string },
+  way: { name: string },
 ): Verdict {
-  const { phase } = facts
+  const { phase, from } = facts
   const live = facts.live && alive(facts.live) ? facts.live : undefined
   const candidate = facts.candidate && alive(facts.candidate) ? facts.candidate : undefined
-  const underWay = !['idle', 'committed', 'aborted', 'reverted', 'stuck'].includes(phase)
-  if (!underWay) return { live, old: undefined, end: undefined }
+  const old = live?.id === candidate?.id ? undefined : live
+  if (done.includes(phase)) return { live, old: undefined, end: undefined }
   // Such a program waits for a word that only the one who started it can give.
   const cannotFinish = way.name === 'handover' && phase === 'switching'
-  if (switched.includes(phase) && candidate && !cannotFinish)
-    return { live: candidate, old: live?.id === candidate.id ? undefined : live, end: 'finished' }
-  const back = phase === 'reverting' && candidate && isSameRelease(candidate.release, facts.from)
-  if (back) return { live: candidate, old: undefined, end: 'undone' }
-  // Where the old one had to go first, the new one is all there is.
-  const only = !way.overlapping && live === undefined ? candidate : live
-  return { live: only, old: undefined, end: only !== undefined && only === candidate ? 'finished' : 'undone' }
+  if (switched.includes(phase) && candidate && !cannotFinish) return { live: candidate, old, end: 'finished' }
+  // On the way back, the candidate is what is to be live again, or else what has failed.
+  const back = phase === 'reverting' && candidate && isSameRelease(candidate.release, from)
+  return { live: back ? candidate : live, old: back ? old : undefined, end: 'undone' }
 }
 
 /** Begins the service: takes over what runs, finishes or undoes what was under way, and starts what is lacking. */
 export async function recover(supervisor: Supervisor, cwd: string): Promise<void> {
-  const { settings, way, programs, journal, events, observer } = supervisor.parts
-  const { facts } = journal
+  const { settings, way, programs, journal, events, log, observer } = supervisor.parts
+  const past = { ...journal.facts }
   const mark = fingerprint(settings, cwd)
   const external = settings.command.length === 0
-  const found = await programs.find(facts.keeper)
-  const same = facts.settings === mark
-  const verdict = judge(facts, isAlive, way)
+  const found = await programs.find(past.keeper)
+  const same = past.settings === mark
+  const verdict = judge(past, isAlive, way)
+  const dead = past.live && !isAlive(past.live) ? programs.statusOf(past.live.id) : undefined
   let program: Program | undefined
-  if (found && facts.live && !same) {
+  if (found && past.live && !same) {
     observer.info('the settings have changed: the program that runs is replaced')
     if (verdict.live) {
       const before = programs.adopt(verdict.live)
@@ -71,6 +71,10 @@ export async function recover(supervisor: Supervisor, cwd: string): Promise<void
   if (found && same && verdict.live) program = programs.adopt(verdict.live)
   const old = program && verdict.old && programs.adopt(verdict.old)
   await programs.killOthers([program, old].flatMap((one) => (one ? [one.id] : [])))
+  if (past.live && dead !== undefined)
+    log.say(
+      `${past.live.release.version} (${past.live.pid}) ${describeEnd(endOf(dead))}, while nobody supervised it`,
+    )
   if (!found || !same) {
     programs.dismiss()
     const keeper = external
@@ -78,59 +82,106 @@ export async function recover(supervisor: Supervisor, cwd: string): Promise<void
       : await programs.open(settings.via === 'socket' ? settings.listen : undefined)
     journal.note({ keeper, settings: mark })
   }
-  if (external && facts.live) program = new External(facts.live.release)
-  await settle(supervisor, verdict.end, facts.from, facts.to)
-  journal.note({ phase: 'idle', live: program?.saved, candidate: undefined, from: undefined, to: undefined })
+  if (external && past.live) program = new External(past.live.release)
+  await settle(supervisor, verdict.end, past, program)
   programs.attend()
   if (program !== undefined) {
+    // Whether it was told to go back nobody knows; that the files are the old ones again, it is told now.
+    if (way.inPlace && past.phase === 'reverting') await way.start(program.release, program)
     await supervisor.takeOver(program)
     events.tell('taken over', { version: program.release.version, pid: program.pid })
-    supervisor.note(facts.frozen === true ? 'FREEZE' : 'OK', undefined)
+    supervisor.note(
+      past.state === 'ROLLBACK' ? 'ROLLBACK' : past.frozen === true ? 'FREEZE' : 'OK',
+      undefined,
+    )
   }
-  if (old !== undefined) void way.drain(old, supervisor.signal).catch(() => undefined)
-  void begin(supervisor, facts)
+  if (old !== undefined) void supervisor.exclusively(() => letGo(supervisor, old))
+  void begin(supervisor, past)
 }
 
+/** The old program finishes what it has begun, for as long as it may. */
+async function letGo({ parts }: Supervisor, old: Program): Promise<void> {
+  try {
+    await parts.way.drain(old, new AbortController().signal)
+  } finally {
+    await old.kill()
+  }
+}
+
+/** Writes down what became of the hand-over that was under way, and that none is. */
 async function settle(
   supervisor: Supervisor,
   end: Verdict['end'],
-  from: Release | undefined,
-  to: Release | undefined,
+  { phase, state, from, to }: Readonly<Facts>,
+  program: Program | undefined,
 ): Promise<void> {
-  if (end === undefined || to === undefined) return
   const { journal, events, settings, observer } = supervisor.parts
+  const idle = {
+    phase: 'idle',
+    live: program?.saved,
+    candidate: undefined,
+    from: undefined,
+    to: undefined,
+  } as const
+  if (end === undefined || to === undefined) {
+    journal.note(idle)
+    return
+  }
   // It had failed: what was begun is brought to its end.
-  if (journal.facts.phase === 'reverting')
+  if (phase === 'reverting' && state !== 'ROLLBACK' && !isSameRelease(from, to))
     await takeBack(settings.target, to.digest, from?.slot, { observer }).catch((error: unknown) => {
       observer.warn(
         `${settings.target} stays ${to.version}: ${error instanceof Error ? error.message : String(error)}`,
       )
     })
-  const reason = 'the supervisor was killed meanwhile'
-  const state = end === 'finished' ? 'committed' : 'aborted'
-  const entry = { event: end, from: from?.version ?? 'nothing', to: to.version, state, reason }
-  if (end === 'finished' && from !== undefined && !isSameRelease(from, to))
-    journal.note({ previous: from, committed: formatTime(new Date()) })
-  journal.add({ time: formatTime(new Date()), ...entry })
-  events.tell(end, entry)
+  const entry: HistoryEntry & { event: string } = {
+    ...{ time: formatTime(new Date()), event: end, from: from?.version ?? 'nothing', to: to.version },
+    ...{ state: end === 'finished' ? 'committed' : phase === 'reverting' ? 'reverted' : 'aborted' },
+    reason: 'the supervisor was killed meanwhile',
+  }
+  const replaced = end === 'finished' && from !== undefined && !isSameRelease(from, to)
+  journal.note({ ...idle, ...(replaced && { previous: from, committed: entry.time }) }, entry)
+  const { time: _, ...fields } = entry
+  events.tell(end, fields)
 }
 
-/** Starts what stands at the target, where it does not run yet. */
-async function begin(supervisor: Supervisor, { frozen }: Readonly<Facts>): Promise<void> {
+/** Starts what stands at the target, where it does not run yet; what ran before is what is gone back to if that fails. */
+async function begin(supervisor: Supervisor, past: Readonly<Facts>): Promise<void> {
   const { settings, observer } = supervisor.parts
+  const follows = past.frozen !== true || past.state === 'ROLLBACK'
+  const plan =
+    past.state === 'ROLLBACK'
+      ? ({ event: 'rolled back', punish: false } as const)
+      : ({ event: 'activated', punish: true } as const)
   try {
-    if (supervisor.live) {
+    if (supervisor.live && plan.punish) {
       const there = await readRelease(settings.target)
-      if (there && !isSameRelease(there, supervisor.release) && frozen !== true)
-        await supervisor.activate(undefined)
+      if (there && !isSameRelease(there, supervisor.release) && follows) await supervisor.activate(undefined)
       return
     }
     await supervisor.exclusively(async () => {
-      const release = await readRelease(settings.target)
-      if (release === undefined) supervisor.note('BROKEN', `there is nothing at ${settings.target} yet`)
-      else if (!supervisor.live) await supervisor.switchTo(release, { event: 'started', punish: false })
+      const there = await readRelease(settings.target)
+      const before = supervisor.live ? supervisor.release : await findBefore(past)
+      const changed = before !== undefined && !isSameRelease(there, before)
+      if (changed && follows && there) {
+        supervisor.release = before
+        await supervisor.switchTo(there, plan)
+      } else if (supervisor.live) supervisor.note(past.frozen === true ? 'FREEZE' : 'OK', undefined)
+      else if (changed || there)
+        await supervisor.switchTo((changed ? before : there) as Release, { event: 'started', punish: false })
+      else supervisor.note('BROKEN', `there is nothing at ${settings.target} yet`)
     })
   } catch (error) {
     if (!supervisor.stopping) observer.error(error instanceof Error ? error.message : String(error))
   }
+}
+
+/** What ran before, where it can still be started. */
+async function findBefore({ live, from }: Readonly<Facts>): Promise<Release | undefined> {
+  const release = live?.release ?? from
+  if (release?.slot === undefined) return undefined
+  return access(release.path).then(
+    () => release,
+    () => undefined,
+  )
 }

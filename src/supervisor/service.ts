@@ -67,7 +67,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       const program = await programs.start(release, plan)
       log.say(`${release.version} is started (${program.pid})`)
       try {
-        journal.note({ candidate: program.saved })
+        journal.note({ candidate: program.saved, keeper: programs.keeper })
       } catch (error) {
         await program.kill()
         throw error

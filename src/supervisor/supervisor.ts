@@ -4,10 +4,10 @@ import type { LogWriter } from '../logs/writer.ts'
 import type { Observer } from '../package/observer.ts'
 import { formatTime } from '../package/time.ts'
 import { takeBack } from '../store/take-back.ts'
-import type { Phase, ServiceState } from '../web/service-view.ts'
+import type { HistoryEntry, Phase, ServiceState } from '../web/service-view.ts'
 import type { Activated, Events } from './events.ts'
 import { handOver, type HandOverContext, type HandOverResult } from './hand-over.ts'
-import type { Journal } from './journal.ts'
+import type { Facts, Journal } from './journal.ts'
 import { watchMemory } from './memory.ts'
 import type { Program } from './program.ts'
 import type { Programs } from './programs.ts'
@@ -132,12 +132,13 @@ export class Supervisor {
     const activated = describeOutcome(result, {
       ...{ service: settings.name, way: way.name, from: before, to: release, began },
     })
-    this.#conclude(result, release, before)
-    journal.note({ candidate: undefined, from: undefined, to: undefined })
     const reason = result.error instanceof Error ? result.error.message : undefined
     const entry = { ...activated, event: plan.event, ...(reason !== undefined && { reason }) }
+    const { service: _, log: __, ...rest } = entry
+    const history = { time: formatTime(new Date()), ...rest }
+    this.#conclude(result, release, before, history)
     events.tell(plan.event, { ...entry, pid: live?.pid })
-    this.#record(entry)
+    events.change({ history })
     if (!this.live) this.reviver.schedule()
     if (state !== 'committed') throw explainOutcome(activated, result.error, this.live !== undefined)
     return activated
@@ -200,34 +201,30 @@ export class Supervisor {
     this.parts.events.change({})
   }
 
-  #conclude({ state, live, error }: HandOverResult, release: Release, before: Release | undefined): void {
-    const { journal } = this.parts
+  #conclude(
+    { state, live, error }: HandOverResult,
+    release: Release,
+    before: Release | undefined,
+    history: HistoryEntry,
+  ): void {
+    const { journal, observer } = this.parts
     const committed = state === 'committed'
     this.#release = committed ? release : (before ?? release)
-    const reason = error instanceof Error ? `${release.version}: ${error.message}` : undefined
-    const broken = state === 'stuck' || live === undefined
-    journal.note({
-      phase: state,
-      live: live?.saved,
-      reason,
-      ...(committed &&
-        !isSameRelease(release, before) && { committed: formatTime(new Date()), previous: before }),
-      state: broken ? 'BROKEN' : journal.facts.frozen === true ? 'FREEZE' : 'OK',
-    })
     if (live !== undefined && live !== this.#live) this.#attend(live)
     else this.#live = live
-  }
-
-  #record(entry: Activated & { event: string; reason?: string }): void {
-    const { journal, events, observer } = this.parts
-    const { service: _, log: __, ...rest } = entry
-    const history = { time: formatTime(new Date()), ...rest }
-    try {
-      journal.add(history)
-    } catch (error) {
-      observer.warn(error instanceof Error ? error.message : String(error))
+    const broken = state === 'stuck' || live === undefined
+    const facts: Partial<Facts> = {
+      ...{ phase: state, live: live?.saved, candidate: undefined, from: undefined, to: undefined },
+      reason: error instanceof Error ? `${release.version}: ${error.message}` : undefined,
+      ...(committed && !isSameRelease(release, before) && { committed: history.time, previous: before }),
+      state: broken ? 'BROKEN' : journal.facts.frozen === true ? 'FREEZE' : 'OK',
     }
-    events.change({ history })
+    try {
+      journal.note(facts, history)
+    } catch (thrown) {
+      // It goes on all the same; the next supervisor would finish what was written down before.
+      observer.warn(thrown instanceof Error ? thrown.message : String(thrown))
+    }
   }
 
   #attend(program: Program): void {
