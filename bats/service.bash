@@ -22,18 +22,18 @@ processes_left() {
   done
   echo "${left[*]}"
 }
-processes_of_test() { processes_left; }
 nobody_left() { [ -z "$(processes_left)" ]; }
+# The shell that has started the programs ends a moment after the supervisor.
+processes_of_test() { wait_until 5 nobody_left 2>/dev/null || processes_left; }
 
-# make_service VERSION [LINES…]: packs app VERSION, a script of sh, into ./pkgs. It runs the lines, then, unless they
+# make_service VERSION [LINES…]: app VERSION as a package in ./pkgs, a script of sh. It runs the lines, then, unless they
 # exec or exit, the example service, which answers its version at / and sleeps at /slow?ms=N.
 make_service() {
-  local version=$1 file=$BATS_TEST_TMPDIR/src-$1/app
+  local version=$1 file=pkgs/app-$1-any-any
   shift
-  mkdir -p "${file%/*}"
+  mkdir -p pkgs
   { echo '#!/bin/sh'; echo "export VERSION=$version"; [ $# = 0 ] || printf '%s\n' "$@"; echo "exec node '$ROOT/scripts/services/web.js'"; } >"$file"
   chmod +x "$file"
-  gupper pack "$file" --name app --version "$version" --into pkgs >/dev/null
 }
 
 # install_service [VERSION]: to ./app, as gupper update does it; the newest unless said otherwise.
@@ -100,3 +100,23 @@ stop_load() {
   # It may have been ended amid the last line.
   ! head -n -1 "$LOAD" | grep -vE "^(${pattern//./\\.}) 200 0$" >&2
 }
+
+# start_sshd: this machine under the name `there`, for ssh as the tests have it on their PATH: the real one, with a configuration
+# and keys of its own.
+start_sshd() {
+  local dir=$BATS_TEST_TMPDIR/ssh port
+  mkdir -p "$dir" && chmod 700 "$dir"
+  ssh-keygen -q -t ed25519 -N '' -f "$dir/host" && ssh-keygen -q -t ed25519 -N '' -f "$dir/user"
+  port=$(free_port)
+  printf '%s\n' "Port $port" 'ListenAddress 127.0.0.1' "HostKey $dir/host" "PidFile $dir/pid" 'StrictModes no' 'UsePAM no' \
+    "AuthorizedKeysFile $dir/user.pub" 'PermitRootLogin prohibit-password' "SetEnv HOME=$HOME XDG_STATE_HOME=$XDG_STATE_HOME PATH=$PATH" >"$dir/sshd_config"
+  printf '%s\n' 'Host there' 'HostName 127.0.0.1' "Port $port" "User $(id -un)" "IdentityFile $dir/user" 'IdentitiesOnly yes' \
+    'StrictHostKeyChecking no' "UserKnownHostsFile $dir/known" 'LogLevel ERROR' 'ConnectTimeout 5' >"$dir/config"
+  # What sshd wants where it was never started as a service.
+  mkdir -p /run/sshd
+  spawn "$dir/out" "$dir/err" "$(command -v sshd)" -D -e -f "$dir/sshd_config"
+  printf '#!/bin/sh\nexec %s -F %s "$@"\n' "$(command -v ssh)" "$dir/config" >"$BATS_TEST_TMPDIR/bin/ssh"
+  chmod +x "$BATS_TEST_TMPDIR/bin/ssh"
+  wait_until 10 grep -q 'Server listening' "$dir/err"
+}
+free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })'; }
