@@ -182,7 +182,7 @@ export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, W
 
   #again(error: Error): void {
     const { code = '' } = error as { code?: string }
-    const wasSent = this.#controller !== undefined
+    const wasSent = this.#controller !== undefined || this.#responding
     const failed = this.#upstream
     failed?.leave(this)
     if (error instanceof HeaderError) this.refuse(502, error.message)

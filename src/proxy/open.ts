@@ -46,7 +46,12 @@ async function loadClient(observer: Observer): Promise<MakeClient> {
   // A program may take as long as it likes: to answer at all, and between two parts of its answer.
   const patient = { headersTimeout: 0, bodyTimeout: 0, maxHeaderSize: 256 << 10, pipelining: 1 }
   return (origin, over) => {
-    const connect: buildConnector.connector = (_, done) => done(null, over as Socket)
+    // Asked a second time it has broken: there is no other.
+    const connect: buildConnector.connector = (_, done) =>
+      queueMicrotask(() => {
+        if (over?.destroyed) done(new Error('the program closed the connection'), null)
+        else done(null, over as Socket)
+      })
     const client = new Client(origin, over ? { ...patient, connect } : patient)
     const emitter: EventEmitter = client
     emitter.on('error', (error: Error) =>

@@ -11,13 +11,16 @@ export function replay(wire: Wire, first: Buffer): Duplex {
   let ended = false
   const duplex = new Duplex({
     allowHalfOpen: false,
-    read: () => void wire.socket.resume(),
+    read: () => {
+      if (begun) wire.socket.resume()
+    },
     write: (_chunk, _encoding, done) => {
       // Not before the client has asked: an answer that nobody waits for is an error.
       if (!begun) {
         begun = true
         duplex.push(first)
         if (ended) duplex.push(null)
+        else wire.socket.resume()
       }
       done()
     },

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { ask, open, startProgram, type Program } from './tools.ts'
 
 const switches = 50
-const clients = 300
+const clients = 200
 
 // Slow ones are answered when the next program has been switched to: they are under way during every switch.
 async function startVersion(name: string): Promise<Program & { release: () => void }> {
@@ -36,8 +36,8 @@ it('loses nothing of a load while programs replace each other and are stopped', 
   let answered = 0
   const client = async (n: number): Promise<void> => {
     for (let i = 0; running; i++) {
-      const path = `/${n % 10 === 0 ? 'slow' : 'fast'}/${n}/${i}`
-      const posts = n % 10 === 1
+      const path = `/${n % 10 === 0 ? 'fast' : 'slow'}/${n}/${i}`
+      const posts = n % 20 === 0
       const { status, text } = await ask(proxy.url + path, {
         path,
         ...(n % 3 > 0 && { agent }),
