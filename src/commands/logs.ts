@@ -59,6 +59,7 @@ class LogsCommand extends ServiceCommand {
       ...(since !== undefined && { since }),
     }
     await this.write(readLog(home.log, options))
+    context.signal.throwIfAborted()
   }
 }
 

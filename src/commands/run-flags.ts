@@ -18,6 +18,9 @@ export abstract class RunFlags extends VerifyFlags(
   web = Option.String('--web', {
     description: 'ADDR: a page for people, /healthz and /metrics, e.g. 127.0.0.1:9000',
   })
+  webUrl = Option.String('--web-url', {
+    description: 'URL: the address of the page that people know, when they come through a proxy',
+  })
   via = Option.String('--via', {
     description:
       'WAY: how a new version goes live: socket, proxy, reuseport, handover, restart, signal:NAME or exec:CMD ' +

@@ -75,6 +75,7 @@ class RunCommand extends RunFlags {
     const served = await serveService(supervisor, {
       ...{ home, env, cwd, observer },
       web: this.web,
+      webUrl: this.webUrl,
       look: options && this.#look(settings, options),
       follow: options && ((wake) => this.#follow(settings, options, supervisor.signal, wake)),
     }).catch(async (error: unknown) => {

@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { GupperError, errnoOf, explaining } from '../errors.ts'
+import { explaining } from '../errors.ts'
+import { makePipes } from '../store/named-pipe.ts'
 import type { Check, PreparedCheck } from './check.ts'
 import { Word } from './word.ts'
 
@@ -20,7 +19,7 @@ export function checkFd(text: string, fd: number): Check {
 
 async function prepareFd(directory: string, fd: number): Promise<PreparedCheck> {
   const path = join(directory, 'ready')
-  await makePipe(path)
+  await makePipes(path)
   const word = new Word(`it has written no line to file descriptor ${fd} yet`)
   const pipe = await explaining(`cannot read ${path}`, () => Promise.resolve(openPipe(path)), true)
   // Linux tells of an end only once somebody had it open for writing: until then this waits.
@@ -47,18 +46,3 @@ const openPipe = (path: string): Socket =>
     readable: true,
     writable: false,
   })
-
-// Node has no call for it.
-async function makePipe(path: string): Promise<void> {
-  try {
-    await promisify(execFile)('mkfifo', ['-m', '600', path])
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT')
-      throw new GupperError('config', 'there is no mkfifo in PATH', {
-        hint: 'install coreutils',
-        cause: error,
-      })
-    const why = (error as { stderr?: string }).stderr?.trim() ?? String(error)
-    throw new GupperError(/No space/.test(why) ? 'no-space' : 'cannot-write', why, { cause: error })
-  }
-}

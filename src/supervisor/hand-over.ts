@@ -138,9 +138,14 @@ async function stayReady(context: HandOverContext, program: Program, signal: Abo
 
 /** Waits for something as long as a program lives. */
 async function orDies<T>(program: Program, work: Promise<T>): Promise<T> {
+  // First the end: of one that has ended already, nothing is left to wait for, and that looks like success.
   const died = program.ended.then((end): never => {
     throw new GupperError('not-ready', `${program.release.version} ${describeEnd(end)}`)
   })
+  if (program.end !== undefined) {
+    work.catch(() => undefined)
+    await died
+  }
   return Promise.race([work, died])
 }
 
@@ -171,7 +176,7 @@ async function revert(
       if (to !== undefined) await context.kill(to)
       back = await way.start(before, undefined)
     }
-    if (back !== from) {
+    if (back !== from || way.inPlace) {
       const inTime = AbortSignal.any([signal, AbortSignal.timeout(times.readyWithin)])
       await orDies(back, context.ready(back, inTime))
     }
@@ -180,10 +185,7 @@ async function revert(
     if (to !== undefined && to !== back) await context.kill(to)
     return { state: 'reverted', live: back }
   } catch (error) {
-    return {
-      state: 'stuck',
-      live: to?.end === undefined ? to : undefined,
-      ...(error instanceof Error && { reason: error.message }),
-    }
+    const live = [to, from].find((program) => program?.end === undefined && program?.stopping === false)
+    return { state: 'stuck', live, ...(error instanceof Error && { reason: error.message }) }
   }
 }

@@ -8,7 +8,8 @@ import { GupperError, explaining } from '../errors.ts'
 import type { ListenAddress } from '../proxy/proxy.ts'
 import { keeperScript, waiterScript, wordsOfKeeper, writeLaunch, type LaunchPlan } from './keeper-script.ts'
 import { openListening } from './listening-socket.ts'
-import { makePipes, openPipe, tell } from './pipe.ts'
+import { makePipes } from '../store/named-pipe.ts'
+import { openPipe, tell } from './pipe.ts'
 import { findProcesses, identify, isAlive, killAll, type ProcessIdentity } from './process.ts'
 
 /** A keeper as it is written down, to be found again. */

@@ -39,25 +39,28 @@ export async function openListening<T>(
   if ('path' in address) await refuseTaken(address)
   const host = 'path' in address ? undefined : await resolveHost(address)
   const server = new Server()
-  const failed = new Promise<unknown>((resolve) => server.once('error', resolve))
   // Closing unlinks the socket by the name it was bound to: it gets another one first.
   const path = 'path' in address ? `${address.path}.${pid}` : undefined
-  server.listen(
-    path === undefined
-      ? { host, port: (address as { port: number }).port, backlog, exclusive: true }
-      : { path, backlog },
-  )
-  const { _handle: handle } = server as { _handle?: { fd: number; close(): void } | null }
-  if (handle === undefined || handle === null) throw explainListen(await failed, address)
-  try {
-    const port = (server.address() as AddressInfo).port
-    const passed = pass(handle.fd)
-    if ('path' in address && path !== undefined) renameSync(path, address.path)
-    return { passed, bound: 'path' in address ? address : { ...address, port } }
-  } finally {
-    // Not server.close(), which would wait for the turn in which connections are accepted.
-    handle.close()
-  }
+  return new Promise((resolve, reject) => {
+    server.once('error', (error) => reject(explainListen(error, address)))
+    // This is called before the turn of the event loop in which connections would be accepted.
+    server.once('listening', () => {
+      const { _handle: handle } = server as unknown as { _handle: { fd: number; close(): void } }
+      try {
+        const bound = server.address() as AddressInfo
+        const passed = pass(handle.fd)
+        if ('path' in address && path !== undefined) renameSync(path, address.path)
+        resolve({ passed, bound: 'path' in address ? address : { ...address, port: bound.port } })
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)))
+      } finally {
+        // Not server.close(), which would wait for that turn.
+        handle.close()
+      }
+    })
+    const where = 'path' in address ? { path } : { host, port: address.port }
+    server.listen({ ...where, backlog, exclusive: true })
+  })
 }
 
 async function resolveHost({
@@ -94,9 +97,9 @@ const reasons: Record<string, [reason: string, hint: string]> = {
 }
 
 /** The complaint about an address that cannot be listened on. */
-export function explainListen(error: unknown, address: ListenAddress): unknown {
+export function explainListen(error: unknown, address: ListenAddress): Error {
   const errno = errnoOf(error)
-  if (errno === undefined) return error
+  if (errno === undefined) return error instanceof Error ? error : new Error(String(error))
   const [reason, hint] = reasons[errno] ?? [errno, 'check --listen']
   return new GupperError('unreachable', `cannot listen on ${formatAddress(address)}: ${reason}`, {
     hint,

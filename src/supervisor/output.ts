@@ -24,6 +24,7 @@ export function readOutput(place: string, source: LogSource): Output {
     async finish() {
       held.splice(0).forEach((fd) => closeSync(fd))
       await Promise.all(streams.map(async (stream) => stream.stop()))
+      for (const stream of ['stdout', 'stderr'] as const) source.end(stream)
     },
   }
 }

@@ -9,6 +9,7 @@ const firstPause = 100 // ms before a program is started again
 const longestPause = 30_000
 const stable = 10_000 // ms that a program has to live for its end not to count as one of a row
 const loop = 5 // ends in a row
+const failed = 65 // the exit status where no program told one: it never became ready
 const probation = 10 * 60_000 // ms after it went live within which a version that falls into a loop is taken back
 
 /** Starts a program again that has ended by itself, later and later, and takes a new version back that never stays. */
@@ -23,12 +24,13 @@ export class Reviver {
 
   constructor(supervisor: Supervisor) {
     this.#supervisor = supervisor
+    supervisor.signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true })
   }
 
   /** A program has ended that nobody told to. */
   mourn(program: Program, end: Ended): void {
     const supervisor = this.#supervisor
-    const { events, settings, log } = supervisor.parts
+    const { events, log } = supervisor.parts
     const lived = Date.now() - Date.parse(program.since)
     events.tell('ended', { version: program.release.version, pid: program.pid, ...end, lived_ms: lived })
     log.say(`${program.release.version} (${program.pid}) ${describeEnd(end)}`)
@@ -36,26 +38,28 @@ export class Reviver {
     void program.kill()
     void supervisor.exclusively(async () => {
       if (supervisor.live || supervisor.stopping) return
-      const { restart } = settings
-      if (restart === 'never' || (restart === 'failure' && end.status === 0)) {
-        void supervisor.stop(end.status)
-        return
-      }
       supervisor.note('BROKEN', `${program.release.version} ${describeEnd(end)}; it is being started again`)
-      this.schedule()
+      this.schedule(end)
       await Promise.resolve()
     })
   }
 
-  /** Starts what should run after a pause, if nothing does by then. */
-  schedule(): void {
+  /**
+   * Starts what should run after a pause, if nothing does by then; or ends the service, where that is wanted.
+   * @param end how the last program ended, if that is known
+   */
+  schedule(end?: Ended): void {
+    const { restart } = this.#supervisor.parts.settings
     if (this.#supervisor.stopping) return
+    if (restart === 'never' || (restart === 'failure' && end?.status === 0)) {
+      void this.#supervisor.stop(end?.status ?? failed)
+      return
+    }
     clearTimeout(this.#timer)
     const pause = Math.min(longestPause, firstPause * 2 ** Math.max(0, this.#failures - 1))
     this.#timer = setTimeout(() => {
       void this.#supervisor.exclusively(() => this.#revive())
     }, pause)
-    this.#supervisor.signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true })
   }
 
   /** All is well again: the next end is the first one. */

@@ -18,8 +18,9 @@ export interface ServeOptions {
   env: Readonly<Record<string, string | undefined>>
   cwd: string
   observer: Observer
-  /** Where its page is. */
+  /** Where its page is, and the address of it that people know. */
   web: string | undefined
+  webUrl: string | undefined
   look: Look | undefined
   /** Calls when its source may have something new, until the supervisor stops. */
   follow: ((wake: () => void) => Promise<void>) | undefined
@@ -33,7 +34,7 @@ export async function serveService(
   supervisor: Supervisor,
   options: ServeOptions,
 ): Promise<{ operations: Operations; close(): Promise<void> }> {
-  const { home, env, cwd, observer, web, look, follow } = options
+  const { home, env, cwd, observer, web, webUrl, look, follow } = options
   const { events } = supervisor.parts
   const operations = new Operations(supervisor, { look, env, cwd })
   const listen = web === undefined ? undefined : parseListen(web, '--web')
@@ -44,7 +45,10 @@ export async function serveService(
     try {
       await makeToken(home.token)
       const view = createView(supervisor, operations, home.log)
-      page = await openWeb({ listen, view, token: { file: home.token }, observer })
+      page = await openWeb({
+        ...{ listen, view, token: { file: home.token }, observer },
+        ...(webUrl !== undefined && { publicUrl: webUrl }),
+      })
     } catch (error) {
       await control.close()
       throw error

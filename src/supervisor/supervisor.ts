@@ -139,7 +139,7 @@ export class Supervisor {
     this.#conclude(result, release, before, history)
     events.tell(plan.event, { ...entry, pid: live?.pid })
     events.change({ history })
-    if (!this.live) this.reviver.schedule()
+    if (!this.live) this.reviver.schedule(result.to?.end)
     if (state !== 'committed') throw explainOutcome(activated, result.error, this.live !== undefined)
     return activated
   }
@@ -147,13 +147,13 @@ export class Supervisor {
   /** Ends the service: first nothing new is taken, then what is under way may finish. */
   async stop(status = 0): Promise<void> {
     if (this.stopping) return
-    const { way, settings, journal, events } = this.parts
+    const { way, settings, events } = this.parts
     this.#stopped.abort(new Error('the service is being stopped'))
     events.tell('stopping')
     await this.#serial.settled()
     await way.close?.(settings.drain)
     await this.#live?.stop(way.overlapping ? Math.max(settings.drain, settings.grace) : settings.grace)
-    journal.note({ phase: 'idle', live: undefined, candidate: undefined, keeper: undefined })
+    this.#noteAnyway({ phase: 'idle', live: undefined, candidate: undefined, keeper: undefined })
     events.tell('stopped', { status })
     this.#finish(status)
   }
@@ -196,7 +196,8 @@ export class Supervisor {
   }
 
   #enter(phase: Phase, { version }: Release): void {
-    this.parts.journal.note({ phase })
+    if (phase === 'draining' || phase === 'reverting') this.#noteAnyway({ phase })
+    else this.parts.journal.note({ phase })
     this.parts.events.tell('phase', { phase, version })
     this.parts.events.change({})
   }
@@ -207,7 +208,7 @@ export class Supervisor {
     before: Release | undefined,
     history: HistoryEntry,
   ): void {
-    const { journal, observer } = this.parts
+    const { journal } = this.parts
     const committed = state === 'committed'
     this.#release = committed ? release : (before ?? release)
     if (live !== undefined && live !== this.#live) this.#attend(live)
@@ -219,12 +220,13 @@ export class Supervisor {
       ...(committed && !isSameRelease(release, before) && { committed: history.time, previous: before }),
       state: broken ? 'BROKEN' : journal.facts.frozen === true ? 'FREEZE' : 'OK',
     }
-    try {
-      journal.note(facts, history)
-    } catch (thrown) {
-      // It goes on all the same; the next supervisor would finish what was written down before.
-      observer.warn(thrown instanceof Error ? thrown.message : String(thrown))
-    }
+    this.#noteAnyway(facts, history)
+  }
+
+  // Who has switched or ended cannot stop half-way; the next supervisor would finish what was written down before.
+  #noteAnyway(facts: Partial<Facts>, entry?: HistoryEntry): void {
+    const trouble = this.parts.journal.noteAnyway(facts, entry)
+    if (trouble !== undefined) this.parts.observer.warn(trouble)
   }
 
   #attend(program: Program): void {
