@@ -89,6 +89,20 @@ export class Journal {
     Object.assign(this.facts, facts)
   }
 
+  /**
+   * Notes what is so already, whether that can be written down or not.
+   * @returns the trouble, for people
+   */
+  noteAnyway(facts: Partial<Facts>, entry?: HistoryEntry): string | undefined {
+    try {
+      this.note(facts, entry)
+      return undefined
+    } catch (error) {
+      Object.assign(this.facts, facts)
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+
   /** Adds to the history; the oldest entries beyond a thousand go. */
   add(entry: HistoryEntry): void {
     this.note({}, entry)
