@@ -29,16 +29,19 @@ async function readSession(): Promise<{ command: string; output: string }[]> {
 }
 
 // What differs from run to run: the port, the place, the platform, times and the widths that follow from them.
-function plain(text: string, port: number): string {
+function plain(text: string, port: number, other: number): string {
   return (
     text
       .replaceAll(`:${port}`, ':8080')
+      .replaceAll(`:${other}`, ':8090')
       .replaceAll(path.join(work, 'ann'), '/home/ann')
       .replace(/"(os|arch)":"\w+"/g, '"$1":"-"')
       .replace(/\b(linux|darwin)([-/])(amd64|arm64)\b/g, 'linux$2amd64')
       .replace(/os=\w+&arch=\w+/g, 'os=-&arch=-')
       .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
       .replace(/\d{4}-\d\d-\d\d \(\d+ days\)/g, 'DAY')
+      .replace(/\d+ ms/g, 'MS')
+      .replace(/(committed|aborted) +\d+ +TIME/g, '$1 PID TIME')
       // Ids of keys, which are made anew each time.
       .replace(/\b[0-9a-f]{8}\b/g, 'KEY')
       .replace(/ +/g, ' ')
@@ -60,13 +63,20 @@ it(
   async () => {
     const session = await readSession()
     expect(session.length).toBeGreaterThan(10)
-    const port = await freePort()
+    const [port, other] = [await freePort(), await freePort()]
     const mark = '=-=-= next'
     const lines = session.map(({ command }) => {
-      const line = command.replaceAll(':8080', `:${port}`).replace('--port 8080', `--port ${port}`)
-      return line.endsWith('&') ? `${line}\nserver=$!; until grep -qs listening serve.log; do :; done` : line
+      const line = command
+        .replaceAll(':8080', `:${port}`)
+        .replaceAll(':8090', `:${other}`)
+        .replace('--port 8080', `--port ${port}`)
+      if (!line.endsWith('&')) return line
+      const [name, ready] = line.startsWith('gupper run')
+        ? ['service', 'gupper status web 2> /dev/null | grep -q committed']
+        : ['server', 'grep -qs listening serve.log']
+      return `${line}\n${name}=$!; until ${ready}; do :; done`
     })
-    const script = `trap 'kill $server; wait' EXIT\n${lines.join(`\necho '${mark}'\n`)}\n`
+    const script = `trap 'kill $server $service; wait' EXIT\n${lines.join(`\necho '${mark}'\n`)}\n`
     const { all } = await execa('bash', ['-c', script], {
       all: true,
       cwd: path.join(work, 'ann'),
@@ -78,7 +88,9 @@ it(
     })
     const outputs = `${all}\n`.split(`${mark}\n`)
     session.forEach(({ command, output }, i) => {
-      expect(`$ ${command}\n${plain(outputs[i] ?? '', port)}`).toBe(`$ ${command}\n${plain(output, port)}`)
+      expect(`$ ${command}\n${plain(outputs[i] ?? '', port, other)}`).toBe(
+        `$ ${command}\n${plain(output, port, other)}`,
+      )
     })
   },
 )

@@ -43,6 +43,9 @@ class RollbackCommand extends GupperCommand {
   toVersion = Option.String('--version', { description: 'VERSION: go to this kept version' })
   list = Option.Boolean('--list', false, { description: 'list the kept versions, and change nothing' })
   dryRun = Option.Boolean('--dry-run', false, { description: 'only say what would be done' })
+  asService = Option.Boolean('--service', false, {
+    description: 'the word is the name of a service, also where a file has that name',
+  })
   wait = Option.String('--wait', '30s', { description: 'TIME: how long to wait for another gupper there' })
 
   async run(): Promise<number | undefined> {
@@ -64,6 +67,7 @@ class RollbackCommand extends GupperCommand {
 
   /** A word without a slash may be a service: NAME, or NAME@HOST. */
   async #findService(word: string): Promise<string | undefined> {
+    if (this.asService) return word
     if (word.includes('/') || !/^[A-Za-z0-9]/.test(word)) return undefined
     const { cwd, env } = this.context
     const isPath = await exists(resolve(cwd, word))
@@ -74,7 +78,7 @@ class RollbackCommand extends GupperCommand {
     for await (const { to } of ask(home, { verb: 'status' }, this.context.signal))
       if (to === resolve(cwd, word)) return word
     throw new GupperError('ambiguous', `"${word}" is a file here and the name of a service`, {
-      hint: `for the file: gupper rollback ./${word}`,
+      hint: `for the file: gupper rollback ./${word}; for the service: gupper rollback --service ${word}`,
     })
   }
 
