@@ -7,6 +7,7 @@ import { toFailure } from '../package/record.ts'
 
 const longestRequest = 64 * 1024
 const patience = 10_000 // ms for a request to come
+const farewell = 1000 // ms to read an answer, when the service ends
 
 /** A request on the control socket: one line of JSON. Each line of the answer is a record or a failure; its end is the end. */
 export interface ControlRequest {
@@ -28,6 +29,8 @@ export class Control {
   readonly #server: Server
   readonly #path: string
   readonly #sockets = new Set<Socket>()
+  readonly #silent = new Set<Socket>()
+  readonly #serving = new Set<Promise<void>>()
 
   private constructor(server: Server, path: string) {
     this.#server = server
@@ -42,7 +45,10 @@ export class Control {
     await rm(path, { force: true })
     const server = createServer()
     const control = new Control(server, path)
-    server.on('connection', (socket) => void control.#serve(socket, answer))
+    server.on('connection', (socket) => {
+      const serving = control.#serve(socket, answer).finally(() => control.#serving.delete(serving))
+      control.#serving.add(serving)
+    })
     try {
       server.listen(path)
       await once(server, 'listening')
@@ -57,8 +63,13 @@ export class Control {
   async close(): Promise<void> {
     const closed = once(this.#server, 'close')
     this.#server.close()
-    for (const socket of this.#sockets) socket.end()
+    for (const socket of this.#silent) socket.destroy()
+    await Promise.all(this.#serving)
+    const late = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy()
+    }, farewell)
     await closed
+    clearTimeout(late)
     await rm(this.#path, { force: true })
   }
 
@@ -66,6 +77,7 @@ export class Control {
     this.#sockets.add(socket)
     socket.on('error', () => undefined)
     socket.once('close', () => this.#sockets.delete(socket))
+    this.#silent.add(socket)
     const late = setTimeout(() => socket.destroy(), patience)
     try {
       for await (const { text, complaint } of readLines(
@@ -73,6 +85,7 @@ export class Control {
         longestRequest,
       )) {
         clearTimeout(late)
+        this.#silent.delete(socket)
         const request = readRequest(text, complaint)
         for await (const item of answer(request)) socket.write(`${JSON.stringify(item)}\n`)
         break
@@ -82,7 +95,9 @@ export class Control {
       if (!socket.destroyed) socket.write(`${JSON.stringify(toFailure('run', thrown))}\n`)
     }
     clearTimeout(late)
-    socket.end()
+    this.#silent.delete(socket)
+    // What else comes is read and dropped: a socket with something unread in it would never close.
+    socket.end().resume()
   }
 }
 
@@ -95,5 +110,19 @@ function readRequest(text: string | undefined, complaint: string | undefined): C
   }
   if (typeof value !== 'object' || value === null || !('verb' in value))
     throw new GupperError('protocol', 'a request has a verb')
+  for (const [name, isGood] of Object.entries(fields)) {
+    const field: unknown = Reflect.get(value, name)
+    if (field !== undefined && !isGood(field))
+      throw new GupperError('protocol', `a request's ${name} is not ${JSON.stringify(field)}`)
+  }
   return value as ControlRequest
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string'
+const fields: Record<Exclude<keyof ControlRequest, 'verb'>, (value: unknown) => boolean> = {
+  digest: isText,
+  target: isText,
+  version: isText,
+  dryRun: (value) => typeof value === 'boolean',
+  count: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 }
