@@ -26,6 +26,9 @@ export interface TrafficOptions {
 }
 
 const none = 'no program is running yet'
+// ms until a program that would not be connected to is tried again, with one request for all that wait.
+const firstPause = 10
+const longestPause = 250
 
 /** Where requests go, and those that wait for a program to go to. */
 export class Traffic {
@@ -40,6 +43,8 @@ export class Traffic {
   #reason = none
   #underWay = 0
   #onQuiet: (() => void) | undefined
+  #trial: NodeJS.Timeout | undefined
+  #pause = firstPause
 
   constructor(options: TrafficOptions) {
     this.#options = options
@@ -66,6 +71,7 @@ export class Traffic {
     const upstream = known && same ? known : this.#open(backend)
     upstream.stay()
     this.#current = upstream
+    this.#pause = firstPause
     this.#release()
   }
 
@@ -147,7 +153,9 @@ export class Traffic {
   #open(backend: Backend): Upstream {
     // Those that found nobody there: somebody is there now.
     const upstream = new Upstream(backend, this.#options.make, (connected) => {
-      if (connected === this.#current && this.#held.size > 0) this.#release()
+      if (connected !== this.#current) return
+      this.#pause = firstPause
+      if (this.#held.size > 0) this.#release()
     })
     this.#upstreams.set(backend.id, upstream)
     return upstream
@@ -166,6 +174,21 @@ export class Traffic {
       request.refuse(request.refusedBy && this.#current === request.refusedBy ? 502 : 503, this.#why(request))
     }, left)
     this.#held.set(request, { since: performance.now(), timer })
+    if (this.#current && request.refusedBy === this.#current) this.#tryLater()
+  }
+
+  /** Nobody tells when a program begins to listen. */
+  #tryLater(): void {
+    if (this.#trial) return
+    this.#trial = setTimeout(() => {
+      this.#trial = undefined
+      const current = this.#current
+      const [request] = this.#held.keys()
+      if (!current || !request) return
+      this.#end(request)
+      request.send(current)
+    }, this.#pause)
+    this.#pause = Math.min(this.#pause * 2, longestPause)
   }
 
   #why(request: Waiting): string {

@@ -177,14 +177,14 @@ describe('a program that fails', () => {
     expect(proxy.counts()).toMatchObject({ held: 1, lost: 1 })
   })
 
-  it('that is there again: those that found nobody are sent as soon as another finds it', async () => {
+  it('that listens only later: those that found nobody are sent as soon as it does, POST too', async () => {
     const port = await freePort()
     const proxy = await open({ id: 'a', host: '127.0.0.1', port })
-    const first = ask(`${proxy.url}/first`)
-    await until('it to wait', () => proxy.counts().held === 1)
+    const waiting = [ask(`${proxy.url}/first`), ask(`${proxy.url}/second`, { method: 'POST', body: 'x' })]
+    await until('both to wait', () => proxy.counts().held === 2)
     await startProgram((req, res) => res.end(req.url), { port })
-    expect((await ask(`${proxy.url}/second`)).text).toBe('/second')
-    expect((await first).text).toBe('/first')
+    expect((await Promise.all(waiting)).map(({ text }) => text).sort()).toEqual(['/first', '/second'])
+    expect(proxy.counts()).toMatchObject({ held: 2, lost: 0 })
   })
 
   it('that closes a connection as a request comes: it is sent once more, when it may be', async () => {
