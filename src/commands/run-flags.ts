@@ -61,6 +61,9 @@ export abstract class RunFlags extends VerifyFlags(
   sources = Option.Array('--source', {
     description: 'SOURCE: follow it: watch, fetch, verify, install and go live by itself; may be given again',
   })
+  probe = Option.Array('--probe', {
+    description: 'DIR: follow the executables in this directory, which are asked for their version',
+  })
   packages = Option.Array('--package', {
     description: 'NAME: of the packages of --source, only those of this name',
   })

@@ -103,10 +103,11 @@ class RunCommand extends RunFlags {
   }
 
   async #source({ sources }: Settings): Promise<ListOptions | undefined> {
-    if (sources.length === 0) return undefined
+    const { observer, probe } = this
+    if (sources.length === 0 && probe === undefined) return undefined
     const { env, cwd } = this.context
-    const { observer } = this
-    return { cwd, env, observer, tokenFile: this.tokenPath(), trust: await this.openTrust() }
+    const trust = await this.openTrust()
+    return { cwd, env, observer, tokenFile: this.tokenPath(), trust, ...(probe && { probe }) }
   }
 
   #filter(stages: Stages): Filter {
