@@ -239,10 +239,11 @@ processes_with() {
 @test "hostile: fills the disk with its log: it goes on, that is said once, and there is a way back" {
   mount_small state 5M
   export XDG_STATE_HOME=$PWD/state
-  make_js 1.0.0 'open()' '[ -e full ] || (yes "$(head -c 200 /dev/zero | tr "\0" y)" | head -c 5000000 >/proc/self/fd/1; : >full) &'
+  make_js 1.0.0 'open()' '[ -e full ] || (until [ -e fill ]; do sleep 0.05; done; yes "$(head -c 200 /dev/zero | tr "\0" y)" | head -c 5000000 >/proc/self/fd/1; : >full) &'
   make_js 2.0.0 'open()'
   head -c 2M /dev/zero >state/room
   start_old
+  touch fill
   wait_until 20 test -e full
   wait_until 10 grep -qa 'is not kept until it can be written again' "$RUN_ERR"
   cat /dev/zero >state/rest 2>/dev/null || true
