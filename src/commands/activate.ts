@@ -41,6 +41,8 @@ class ActivateCommand extends ServiceCommand {
   }
 
   async #activateOne(home: ServiceHome, record: PackageRecord): Promise<Item> {
+    // What a hand-over came to stands in the record also when it failed.
+    let told = record
     try {
       const { installed, digest } = record
       if (installed === undefined)
@@ -55,13 +57,17 @@ class ActivateCommand extends ServiceCommand {
         ...(digest !== undefined && { digest }),
       }
       for await (const answer of ask(home, request, context.signal)) {
-        if ('error' in answer) throw revive((answer as unknown as Failure).error)
+        if ('error' in answer) {
+          const { error } = answer as unknown as Failure
+          if (error.activated !== undefined) told = { ...record, activated: error.activated }
+          throw revive(error)
+        }
         return { ...record, activated: answer }
       }
       throw new GupperError('protocol', `${home.name} did not answer`)
     } catch (thrown) {
       if (thrown instanceof Error && thrown.name === 'AbortError') throw thrown
-      return toFailure('activate', thrown, record)
+      return toFailure('activate', thrown, told)
     }
   }
 }

@@ -3,7 +3,8 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { GupperError, explain } from '../errors.ts'
 import { readLines } from '../package/ndjson.ts'
-import { toFailure } from '../package/record.ts'
+import { toFailure, type Failure } from '../package/record.ts'
+import { HandOverError } from './outcome.ts'
 
 const longestRequest = 64 * 1024
 const patience = 10_000 // ms for a request to come
@@ -92,13 +93,19 @@ export class Control {
       }
     } catch (thrown) {
       // Whoever asked may have gone; what it asked for is done all the same.
-      if (!socket.destroyed) socket.write(`${JSON.stringify(toFailure('run', thrown))}\n`)
+      if (!socket.destroyed) socket.write(`${JSON.stringify(describeFailure(thrown))}\n`)
     }
     clearTimeout(late)
     this.#silent.delete(socket)
     // What else comes is read and dropped: a socket with something unread in it would never close.
     socket.end().resume()
   }
+}
+
+/** What a hand-over came to goes with its failure: there is no record here that it could be in. */
+function describeFailure(thrown: unknown): Failure {
+  const { error } = toFailure('run', thrown)
+  return { error: thrown instanceof HandOverError ? { ...error, activated: thrown.activated } : error }
 }
 
 function readRequest(text: string | undefined, complaint: string | undefined): ControlRequest {

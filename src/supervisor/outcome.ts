@@ -1,7 +1,22 @@
-import { GupperError } from '../errors.ts'
+import { GupperError, type ErrorCode } from '../errors.ts'
 import type { Activated } from './events.ts'
 import type { HandOverResult } from './hand-over.ts'
 import type { Release } from '../activations/activation.ts'
+
+/** A hand-over that failed, with what it came to. */
+export class HandOverError extends GupperError {
+  readonly activated: Activated
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    activated: Activated,
+    options: { hint?: string; cause?: unknown },
+  ) {
+    super(code, message, options)
+    this.activated = activated
+  }
+}
 
 /** What a hand-over came to, as its record tells it. */
 export function describeOutcome(
@@ -34,17 +49,16 @@ export function describeIdle(service: string, way: string, { version }: Release)
  * The failure of a hand-over, with the last that the program said.
  * @param alive whether anything answers now
  */
-export function explainOutcome(
-  { service, state, to, log = [] }: Activated,
-  error: unknown,
-  alive: boolean,
-): GupperError {
+export function explainOutcome(activated: Activated, error: unknown, alive: boolean): GupperError {
+  const { service, state, to, log = [] } = activated
   if (!(error instanceof GupperError))
-    return new GupperError('bug', `${service} ${to}: ${String(error)}`, { cause: error })
-  if (!['not-ready', 'stuck'].includes(error.code)) return error
-  const code = state === 'stuck' ? 'stuck' : state === 'reverted' ? 'reverted' : 'not-ready'
+    return new HandOverError('bug', `${service} ${to}: ${String(error)}`, activated, { cause: error })
+  const { hint, message, code } = error
+  if (!['not-ready', 'stuck'].includes(code))
+    return new HandOverError(code, message, activated, { hint, cause: error })
+  const kind = state === 'stuck' ? 'stuck' : state === 'reverted' ? 'reverted' : 'not-ready'
   const said = log.length === 0 ? '' : `; the last it said:\n${log.slice(-5).join('\n')}`
-  return new GupperError(code, `${service} ${to} was not made live: ${error.message}${said}`, {
+  return new HandOverError(kind, `${service} ${to} was not made live: ${message}${said}`, activated, {
     cause: error,
     ...(!alive && { hint: `it is tried again; gupper logs ${service} shows all that it said` }),
   })

@@ -88,7 +88,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       observer,
       external: (release) => new External(release),
     })
-    if (way.caveat !== undefined) observer.info(`--via ${way.name}: ${way.caveat}`)
+    if (way.caveat !== undefined) events.tell('caveat', { way: way.name, reason: way.caveat })
     await way.open?.()
     const supervisor = new Supervisor({ settings, way, programs, journal, events, log, observer })
     await recover(supervisor, cwd)
