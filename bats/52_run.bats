@@ -12,7 +12,7 @@ teardown() { service_teardown; }
   start_service app --listen 127.0.0.1:0 --healthy-for 0
   assert_answers 1.0.0
   event started '.to == "1.0.0" and .state == "committed" and .way == "proxy" and .pid > 0'
-  [ "$(jq -r 'select(.event == "phase").phase' "$RUN_OUT" | tr '\n' ' ')" = 'starting probing proving switching draining ' ]
+  [ "$(jq -r 'select(.event == "phase").phase' "$RUN_OUT" | tr '\n' ' ')" = 'staged starting probing proving switching draining ' ]
   stop_service
   event stopped
   nobody_left

@@ -140,7 +140,7 @@ async function stayReady(context: HandOverContext, program: Program, signal: Abo
 async function orDies<T>(program: Program, work: Promise<T>): Promise<T> {
   // First the end: of one that has ended already, nothing is left to wait for, and that looks like success.
   const died = program.ended.then((end): never => {
-    throw new GupperError('not-ready', `${program.release.version} ${describeEnd(end)}`)
+    throw new GupperError('not-ready', `it ${describeEnd(end)}`)
   })
   if (program.end !== undefined) {
     work.catch(() => undefined)

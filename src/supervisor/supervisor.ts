@@ -116,11 +116,11 @@ export class Supervisor {
 
   /** Replaces what is live by a release. Only from within {@link exclusively}. */
   async switchTo(release: Release, plan: SwitchPlan): Promise<Activated> {
-    const { journal, events, way, settings } = this.parts
+    const { events, way, settings } = this.parts
     const before = this.#release
     const from = this.live
     const began = performance.now()
-    journal.note({ phase: 'staged', from: before, to: release, candidate: undefined })
+    this.#enter('staged', release, { from: before, to: release, candidate: undefined })
     const stays = plan.event === 'started' || plan.event === 'restarted'
     const result = await handOver(
       this.#context(release, before, plan),
@@ -195,9 +195,9 @@ export class Supervisor {
     }
   }
 
-  #enter(phase: Phase, { version }: Release): void {
+  #enter(phase: Phase, { version }: Release, facts: Partial<Facts> = {}): void {
     if (phase === 'draining' || phase === 'reverting') this.#noteAnyway({ phase })
-    else this.parts.journal.note({ phase })
+    else this.parts.journal.note({ phase, ...facts })
     this.parts.events.tell('phase', { phase, version })
     this.parts.events.change({})
   }
