@@ -74,8 +74,9 @@ describe('a program that is told to stop', () => {
 
   it('gets the signal once, however many there are in its group', async ({ open }) => {
     // Time enough for a second one to come.
-    const script = `let n = 0; setInterval(() => {}, 1000); console.log('up')
-      process.on('SIGTERM', () => { console.log('TERM', ++n); if (n === 1) setTimeout(() => process.exit(), 200) })`
+    const script = `let n = 0; setInterval(() => {}, 1000)
+      process.on('SIGTERM', () => { console.log('TERM', ++n); if (n === 1) setTimeout(() => process.exit(), 200) })
+      console.log('up')`
     const world = await open({ env: { NODE: process.execPath, SCRIPT: script } })
     await world.programs.open(undefined)
     const release = await world.release('1.0.0', 'sleep 1000 &', 'exec "$NODE" -e "$SCRIPT"')
