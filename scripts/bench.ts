@@ -7,11 +7,15 @@ import type { Figure, Missing, Part } from './bench/figure.ts'
 import { has, stopAll } from './bench/machine.ts'
 import { memory } from './bench/memory.ts'
 import { polling, serving } from './bench/serve.ts'
+import { proxying } from './bench/proxy.ts'
+import { switching, throughSocket } from './bench/service-figures.ts'
 import { start } from './bench/start.ts'
+import { supervising } from './bench/supervisor.ts'
 import { trust } from './bench/trust.ts'
 import { watching } from './bench/watch.ts'
 
-const parts = [start, fetching, memory, serving, polling, watching, trust]
+const services = [throughSocket, proxying, switching, supervising]
+const parts = [start, fetching, memory, serving, polling, watching, trust, ...services]
 const json = process.argv.includes('--json')
 const words = process.argv.slice(2).filter((word) => !word.startsWith('-'))
 const unknown = words.filter((word) => !parts.some(({ name }) => name === word))

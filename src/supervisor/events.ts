@@ -43,6 +43,9 @@ export class Events {
   readonly #service: string
   readonly #emit: (event: ServiceEvent) => void
   readonly #listeners = new Set<(change: Change) => void>()
+  /** Hands over what the program writes, line by line, from now on; returns what ends that. Only while somebody looks. */
+  follow: () => () => void = () => () => undefined
+  #unfollow: () => void = () => undefined
 
   constructor(service: string, emit: (event: ServiceEvent) => void) {
     this.#service = service
@@ -61,7 +64,10 @@ export class Events {
 
   /** Calls back with each change; returns how to stop. */
   onChange(listener: (change: Change) => void): () => void {
+    if (this.#listeners.size === 0) this.#unfollow = this.follow()
     this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return () => {
+      if (this.#listeners.delete(listener) && this.#listeners.size === 0) this.#unfollow()
+    }
   }
 }

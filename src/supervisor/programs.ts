@@ -138,8 +138,10 @@ export class Programs {
 
   /** Waits until a program is ready. @throws GupperError `not-ready` (65) */
   async ready(program: Program, address: Address, signal: AbortSignal): Promise<void> {
-    const { prepared } = this.#kept.get(program.id) ?? {}
+    const { prepared, source } = this.#kept.get(program.id) ?? {}
     await prepared?.wait(this.#candidate(program, address), signal)
+    // From now on its lines pass through as bytes.
+    source?.settle()
   }
 
   /** Whether a program is ready still; the reason when not. */

@@ -14,6 +14,7 @@ import { Journal } from './journal.ts'
 import type { Program } from './program.ts'
 import { Programs } from './programs.ts'
 import { recover } from './recovery.ts'
+import { restBetween } from './rest.ts'
 import type { Settings } from './settings.ts'
 import { Supervisor } from './supervisor.ts'
 import { openWay } from './ways.ts'
@@ -55,7 +56,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const log = await openLog(home.log, limits, observer)
   options.onLog?.(log)
   const events = new Events(settings.name, emit)
-  log.onLine((line) => events.change({ line }))
+  events.follow = () => log.onLine((line) => events.change({ line }))
+  const endRest = restBetween(log)
   const programs = new Programs({ settings, directory: home.keeper, log, check, env, cwd, observer })
   const stopped = new AbortController()
   const stage: Stage<Program> = {
@@ -77,6 +79,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   }
   const close = async (): Promise<void> => {
     stopped.abort()
+    endRest()
     await programs.close()
     await log.close()
     journal.close()
