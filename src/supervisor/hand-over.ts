@@ -27,8 +27,8 @@ export interface HandOverContext {
   ready(program: Program, signal: AbortSignal): Promise<void>
   /** Says whether it still is, or why not. */
   again(program: Program, signal: AbortSignal): Promise<string | undefined>
-  /** The target is what it was before, and the build is remembered as bad. */
-  takeBack(): Promise<void>
+  /** The target is what it was before, and where the build is at fault it is remembered as bad. */
+  takeBack(error: unknown): Promise<void>
   /** Kills a program and what it has started. */
   kill(program: Program): Promise<void>
   /** Is told who gets what comes from now on. */
@@ -104,16 +104,17 @@ export async function handOver(
       live: to,
       switched_ms: Math.round(switched),
     }
-  } catch (error) {
+  } catch (thrown) {
+    const error = explainLate(thrown)
     const failed = { ...unknown, ...drained, ...count(), to, error }
     if (signal.aborted) {
       if (to !== undefined && to !== from && !touched) await context.kill(to)
       return { ...failed, state: 'aborted', live: touched ? to : from }
     }
     if (touched && (before !== undefined || to?.end === undefined))
-      return { ...failed, ...(await revert(context, { to, from, before })), error, ...count() }
+      return { ...failed, ...(await revert(context, { to, from, before, why: error })), error, ...count() }
     if (to !== undefined && to !== from) await context.kill(to)
-    await context.takeBack()
+    await context.takeBack(error)
     return { ...failed, state: 'aborted', live: from }
   }
 }
@@ -153,17 +154,18 @@ interface Undo {
   to: Program | undefined
   from: Program | undefined
   before: Release | undefined
+  why: unknown
 }
 
 /** Makes what ran before answer again: the old program where it still runs, else a new one of its release. */
 async function revert(
   context: HandOverContext,
-  { to, from, before }: Undo,
+  { to, from, before, why }: Undo,
 ): Promise<Pick<HandOverResult, 'state' | 'live'>> {
   const { way, enter, times, signal } = context
   try {
     enter('reverting')
-    await context.takeBack()
+    await context.takeBack(why)
     if (before === undefined) throw new GupperError('stuck', 'there is no version to go back to')
     const alive = from !== undefined && from.end === undefined && !from.stopping
     let back: Program
@@ -188,4 +190,10 @@ async function revert(
     const live = [to, from].find((program) => program?.end === undefined && program?.stopping === false)
     return { state: 'stuck', live, ...(error instanceof Error && { reason: error.message }) }
   }
+}
+
+/** The progress deadline ends whatever waits, which then tells of no more than that. */
+function explainLate(thrown: unknown): unknown {
+  const late = thrown instanceof Error && ['AbortError', 'TimeoutError'].includes(thrown.name)
+  return late ? new GupperError('not-ready', 'it took longer than --progress allows', { cause: thrown }) : thrown
 }

@@ -129,11 +129,13 @@ async function settle(
   }
   // It had failed: what was begun is brought to its end.
   if (phase === 'reverting' && state !== 'ROLLBACK' && !isSameRelease(from, to))
-    await takeBack(settings.target, to.digest, from?.slot, { observer }).catch((error: unknown) => {
-      observer.warn(
-        `${settings.target} stays ${to.version}: ${error instanceof Error ? error.message : String(error)}`,
-      )
-    })
+    await takeBack(settings.target, to.digest, from?.slot, { observer, bad: true }).catch(
+      (error: unknown) => {
+        observer.warn(
+          `${settings.target} stays ${to.version}: ${error instanceof Error ? error.message : String(error)}`,
+        )
+      },
+    )
   const entry: HistoryEntry & { event: string } = {
     ...{ time: formatTime(new Date()), event: end, from: from?.version ?? 'nothing', to: to.version },
     ...{ state: end === 'finished' ? 'committed' : phase === 'reverting' ? 'reverted' : 'aborted' },

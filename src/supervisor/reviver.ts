@@ -103,7 +103,7 @@ export class Reviver {
       if (this.#failures === loop) events.tell('crash-loop', { version: release?.version, reason })
       return
     }
-    await takeBack(settings.target, release?.digest, previous.slot, { observer })
+    await takeBack(settings.target, release?.digest, previous.slot, { observer, bad: true })
     journal.note({ previous: undefined })
     supervisor.release = previous
     this.#failures = 0

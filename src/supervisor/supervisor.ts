@@ -182,10 +182,12 @@ export class Supervisor {
       again: (program, signal) => programs.again(program, way.addressOf(program), signal),
       kill: (program) => program.kill(),
       routed: (program) => (this.#routed = program),
-      takeBack: async () => {
+      takeBack: async (error) => {
         if (!punish) return
+        // A full disk, or an address that is taken, is no fault of the build's: it may be tried again.
+        const bad = error instanceof GupperError && error.code === 'not-ready'
         try {
-          await takeBack(settings.target, release.digest, before?.slot, { observer })
+          await takeBack(settings.target, release.digest, before?.slot, { observer, bad })
         } catch (error) {
           observer.warn(
             `${settings.target} stays ${release.version}: ${error instanceof Error ? error.message : String(error)}`,
