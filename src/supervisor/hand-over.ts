@@ -195,5 +195,7 @@ async function revert(
 /** The progress deadline ends whatever waits, which then tells of no more than that. */
 function explainLate(thrown: unknown): unknown {
   const late = thrown instanceof Error && ['AbortError', 'TimeoutError'].includes(thrown.name)
-  return late ? new GupperError('not-ready', 'it took longer than --progress allows', { cause: thrown }) : thrown
+  return late
+    ? new GupperError('not-ready', 'it took longer than --progress allows', { cause: thrown })
+    : thrown
 }
