@@ -267,3 +267,19 @@ teardown() { service_teardown; }
   kill -TERM "$(pgrep -nf 'bin/gupper run --name third')"
   wait_until 10 has_ended "$SPAWNED_PID"
 }
+
+@test "misbehaviour: events that nobody reads hold neither the service nor its end up" {
+  need jq
+  make_service 1.0.0
+  install_service
+  mkfifo events
+  # Held open, never read; what fits into it is soon used up.
+  exec {unread}<>events
+  head -c 65536 /dev/zero >&"$unread"
+  spawn events run.err gupper run --name app --to ./app --listen 127.0.0.1:0 --healthy-for 0
+  wait_until 10 status_is app '.state == "OK" and .phase == "committed"'
+  run_gupper restart app
+  kill -TERM "$SPAWNED_PID"
+  ends_with 0 "$SPAWNED_PID"
+  exec {unread}<&-
+}

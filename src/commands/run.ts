@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Command } from 'clipanion'
 import { readFilter, type Filter } from '../package/filter.ts'
 import { parseCount, parseDuration } from '../package/duration.ts'
@@ -16,6 +17,7 @@ import { RunFlags } from './run-flags.ts'
 import { eventColumns } from './service-columns.ts'
 
 const mostUnwritten = 1 << 20 // characters that may wait for a slow reader of the events
+const lastWords = 1000 // ms that the last events may take to be read
 
 class RunCommand extends RunFlags {
   static override paths = [['run']]
@@ -91,7 +93,9 @@ class RunCommand extends RunFlags {
     const status = await supervisor.ended
     await served.close()
     await service.close()
-    await this.#writing
+    await Promise.race([this.#writing, delay(lastWords)])
+    // Who does not read its events must not keep it from ending.
+    if (context.stdout.writableLength > 0) context.stdout.destroy()
     return status
   }
 
