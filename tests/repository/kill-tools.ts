@@ -9,7 +9,7 @@ const root = path.join(import.meta.dirname, '../..')
 const hook = path.join(root, 'tests/chaos/kill-at.ts')
 
 /** Before every how many of the calls a run is killed; STRIDE=1 leaves none out. */
-export const every = Number(process.env.STRIDE ?? 3)
+export const every = Number(process.env.STRIDE ?? 5)
 
 /** What a run came to; `count` is how many calls changed the disk, where they were counted. */
 export interface Run {

@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { handOverUnderLoad } from '../../scripts/bench/handover.ts'
 
 const command = [process.execPath, join(import.meta.dirname, '../../src/cli.ts')] as const
-const count = 15
+const count = 10
 
 it.each(['socket', 'proxy'])(
   `is replaced ${count} times by way of %s, and no request of a load that never stops is lost or answered wrongly`,
