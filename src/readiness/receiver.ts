@@ -25,26 +25,12 @@ while True:
 export interface Tool {
   name: string
   args(path: string): string[]
-  /** Tells messages apart by a head before each, on stderr: of what socat copies, nothing else says where one ends. */
-  heads?: RegExp
 }
 
 /** What can receive, the best first. */
 export const tools: readonly Tool[] = [
   { name: 'perl', args: (path) => ['-MSocket', '-e', `umask 077;${perl}`, path] },
   { name: 'python3', args: (path) => ['-c', `import os; os.umask(0o077)${python}`, path] },
-  {
-    name: 'socat',
-    args: (path) => [
-      '-d',
-      '-d',
-      '-u',
-      '-v',
-      `UNIX-RECV:${path.replace(/[\\,:!"'([{]/g, '\\$&')},mode=600`,
-      'OPEN:/dev/null',
-    ],
-    heads: /(?:> )?\d{4}\/\d\d\/\d\d \d\d:\d\d:.*\n/,
-  },
 ]
 
 /** One that listens. */
@@ -53,7 +39,6 @@ export interface Receiver {
 }
 
 const mostPending = 64 << 10 // characters
-const socatListens = /starting data transfer loop/
 
 /**
  * Receives datagrams at a Unix socket, of mode 0600.
@@ -75,7 +60,7 @@ export async function receive(
     reasons.push(`${tool.name}: ${found}`)
   }
   throw new GupperError('config', `nothing can receive what notify waits for (${reasons.join('; ')})`, {
-    hint: 'install perl, python3 or socat, or use another check, such as fd',
+    hint: 'install perl or python3, or use another check, such as fd',
   })
 }
 
@@ -95,19 +80,16 @@ async function start(tool: Tool, path: string, onLine: (line: string) => void): 
   quiet(child.stdout)
   quiet(child.stderr)
   const listening = new Promise<true>((resolve) => {
-    const said = tool.heads ? child.stderr : child.stdout
     let begun = false
     const begin = (): void => resolve((begun = true))
-    const take = lines(tool.heads, (line) => {
+    const take = lines((line) => {
       if (begun) onLine(line)
       else if (line === 'listening') begin()
     })
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       complaint = (complaint + chunk).slice(-1000)
-      if (tool.heads && !begun && socatListens.test(complaint)) begin()
     })
-    said.setEncoding('utf8').on('data', take)
-    child.stdout.resume()
+    child.stdout.setEncoding('utf8').on('data', take)
   })
   const first = await Promise.race([listening, ended])
   if (first !== true) return first
@@ -121,13 +103,12 @@ async function start(tool: Tool, path: string, onLine: (line: string) => void): 
   }
 }
 
-/** Cuts text into lines; with heads, what follows the last one counts as it is, for nothing comes after it. */
-function lines(heads: RegExp | undefined, onLine: (line: string) => void): (chunk: string) => void {
+/** Cuts text into lines. */
+function lines(onLine: (line: string) => void): (chunk: string) => void {
   let rest = ''
   return (chunk) => {
-    const parts = (rest + chunk).split(heads ? new RegExp(`${heads.source}|\n`) : '\n')
+    const parts = (rest + chunk).split('\n')
     rest = (parts.pop() ?? '').slice(-mostPending)
     parts.forEach(onLine)
-    if (heads && rest !== '') onLine(rest)
   }
 }

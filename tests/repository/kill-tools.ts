@@ -3,6 +3,7 @@ import { cp, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 import { expect } from 'vitest'
+import { program } from '../attacks/hostile.ts'
 import { filesIn, makeDir } from './tools.ts'
 
 const root = path.join(import.meta.dirname, '../..')
@@ -19,11 +20,11 @@ export interface Run {
   count: number
 }
 
-/** Runs gupper from source in a directory; killed before its call number `at`, or with 0 counted. */
+/** Runs gupper in a directory; killed before its call number `at`, or with 0 counted. */
 export async function run(dir: string, args: readonly string[], at?: number): Promise<Run> {
   const count = path.join(dir, 'count')
   const node = at === undefined ? [] : ['--import', hook]
-  const done = await execa(process.execPath, [...node, path.join(root, 'src/cli.ts'), ...args], {
+  const done = await execa(process.execPath, [...node, program, ...args], {
     cwd: dir,
     reject: false,
     env: at === undefined ? {} : { KILL_AT: String(at), KILL_COUNT: count },
