@@ -53,6 +53,7 @@ function makeContext(
     exec,
     takeSignal,
     unblock: () => [process.stdout, process.stderr].forEach((stream) => setBlocking(stream, false)),
+    abandon: () => [process.stdout, process.stderr].forEach(abandon),
   }
 }
 
@@ -92,14 +93,20 @@ function exec(file: string, args: readonly string[], env: Record<string, string 
   return process.execve(file, [...args], Object.fromEntries(entries))
 }
 
+// Node never closes these two by itself, and what is unwritten keeps the process.
+function abandon(stream: { writableLength: number }): void {
+  const { _handle: handle } = stream as { _handle?: { close?: () => void } }
+  if (stream.writableLength > 0) handle?.close?.()
+}
+
 function setBlocking(stream: object, on: boolean): void {
   const { _handle: handle } = stream as { _handle?: { setBlocking?: (on: boolean) => void } }
   handle?.setBlocking?.(on)
 }
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // `| head -1` has seen enough: that is no failure of ours.
-  if (error.code !== 'EPIPE') {
+  // `| head -1` has seen enough: that is no failure of ours. Nor is what was given up.
+  if (error.code !== 'EPIPE' && error.code !== 'ECANCELED') {
     process.stderr.write(`gupper: cannot write to standard output: ${error.message}\n`)
     process.exitCode = 73
   }

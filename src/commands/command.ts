@@ -25,6 +25,8 @@ export interface Context extends BaseContext {
   takeSignal(signal: NodeJS.Signals, listener: () => void): void
   /** From now on a slow reader of standard output or error holds nobody up; whoever writes looks at what waits. */
   unblock(): void
+  /** Gives up what nobody has read of standard output and error: nothing more can be written. */
+  abandon(): void
   /** Becomes another program; returns only by throwing. */
   exec(file: string, args: readonly string[], env: Record<string, string | undefined>): never
 }

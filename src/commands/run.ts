@@ -95,7 +95,7 @@ class RunCommand extends RunFlags {
     await service.close()
     await Promise.race([this.#writing, delay(lastWords)])
     // Who does not read its events must not keep it from ending.
-    if (context.stdout.writableLength > 0) context.stdout.destroy()
+    context.abandon()
     return status
   }
 
