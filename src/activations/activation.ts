@@ -1,4 +1,4 @@
-import type { ListenAddress } from '../proxy/proxy.ts'
+import type { ListenAddress } from '../net/listening.ts'
 
 /** One version of a program on this machine's disk. */
 export interface Release {

@@ -1,7 +1,8 @@
 import * as http from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { GupperError } from '../errors.ts'
-import { addressOf, formatAddress } from './address.ts'
+import { formatAddress } from '../net/listening.ts'
+import { addressOf } from './address.ts'
 import { findPort } from './port.ts'
 import type { Running, Stage, Way } from './activation.ts'
 

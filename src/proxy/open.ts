@@ -2,12 +2,13 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { EventEmitter } from 'node:events'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { buildConnector } from 'undici'
+import { listenAt } from '../net/listening.ts'
 import { silent, type Observer } from '../package/observer.ts'
 import { Exchange } from './exchange.ts'
 import { KnownHeaders } from './known-headers.ts'
 import { Lane } from './lane.ts'
 import { Line } from './line.ts'
-import { listen, makeServer } from './listener.ts'
+import { makeServer } from './listener.ts'
 import type { Proxy, ProxyOptions } from './proxy.ts'
 import { Traffic } from './traffic.ts'
 import { mayUpgrade, Offer } from './tunnel.ts'
@@ -26,7 +27,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   const traffic = new Traffic({ holdMs, mostHeld, make })
   const server = makeServer(mayUpgrade)
   serve(server, traffic)
-  const url = await listen(server, options.listen)
+  const url = await listenAt(server, options.listen, { flag: '--listen' })
   server.on('error', (error) => observer.error(`the proxy: ${error.message}`))
   return {
     url,

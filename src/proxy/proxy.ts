@@ -1,7 +1,5 @@
+import type { ListenAddress } from '../net/listening.ts'
 import type { Observer } from '../package/observer.ts'
-
-/** Where the proxy listens. A path is a Unix socket. */
-export type ListenAddress = { host?: string | undefined; port: number } | { path: string }
 
 /** A program that answers requests. */
 export interface Backend {

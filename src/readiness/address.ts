@@ -1,4 +1,5 @@
 import { GupperError } from '../errors.ts'
+import { formatAddress, loopback } from '../net/listening.ts'
 import type { Candidate } from './check.ts'
 
 /** Where this machine itself reaches a program. */
@@ -15,13 +16,11 @@ export function reach({ address }: Candidate, kind: string): Reach {
       hint: 'give one with --listen, or use another check, such as fd, notify or log:REGEX',
     })
   if ('path' in address) return { socketPath: address.path }
-  const host = address.host.replace(/^\[(.*)\]$/, '$1')
-  const own = host === '' || host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return { host: own, port: address.port }
+  return { host: loopback(address.host), port: address.port }
 }
 
 /** An address for people: "127.0.0.1:4711", "[::1]:4711", or a path. */
 export function show(to: Reach): string {
   if ('socketPath' in to) return to.socketPath
-  return `${to.host.includes(':') ? `[${to.host}]` : to.host}:${to.port}`
+  return formatAddress(to)
 }

@@ -1,10 +1,8 @@
 import { unwatchFile, watchFile } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import * as http from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { GupperError, errnoOf, explaining } from '../errors.ts'
+import { GupperError, explaining } from '../errors.ts'
 import type { Observer } from '../package/observer.ts'
-import { bracket } from './origin.ts'
 
 /** Paths of a certificate and its key, PEM. */
 export interface TlsFiles {
@@ -66,53 +64,4 @@ async function readTls({ cert, key }: TlsFiles): Promise<{ cert: Buffer; key: Bu
     cert: await explaining(`cannot read the certificate ${cert}`, () => readFile(cert), true),
     key: await explaining(`cannot read the key ${key}`, () => readFile(key), true),
   }
-}
-
-/**
- * Listens.
- * @param host undefined: on all interfaces, IPv6 and IPv4 as far as the machine has them
- * @param port 0: any that is free
- * @returns where this machine itself can reach it: "http://localhost:8080"
- * @throws GupperError `unreachable` (69) when the port is taken or not allowed, or the host is not this machine's
- */
-export async function listen(
-  server: http.Server,
-  host: string | undefined,
-  port: number,
-  scheme: 'http' | 'https',
-): Promise<string> {
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen({ port, backlog: 1024, ...(host !== undefined && { host }) }, () => {
-        server.off('error', reject)
-        resolve()
-      })
-    })
-  } catch (error) {
-    throw explainListen(error, host, port)
-  }
-  const { address, port: bound } = server.address() as AddressInfo
-  const everywhere = address === '::' || address === '0.0.0.0'
-  return `${scheme}://${everywhere ? 'localhost' : bracket(address)}:${bound}`
-}
-
-function explainListen(error: unknown, host: string | undefined, port: number): unknown {
-  const errno = errnoOf(error)
-  const where = `port ${port}${host === undefined ? '' : ` of ${host}`}`
-  const why: Record<string, [string, string]> = {
-    EADDRINUSE: [
-      'it is taken',
-      'stop what listens there, or choose another: --port PORT (0 takes any that is free)',
-    ],
-    EACCES: ['not permitted', 'ports below 1024 need more rights; choose another: --port PORT'],
-    EADDRNOTAVAIL: [
-      'this machine has no such address',
-      'give an address of this machine, or leave --host out',
-    ],
-    ENOTFOUND: ['there is no such host', 'give an address of this machine, or leave --host out'],
-  }
-  if (errno === undefined) return error
-  const [reason, hint] = why[errno] ?? [errno, 'check --host and --port']
-  return new GupperError('unreachable', `cannot listen on ${where}: ${reason}`, { hint, cause: error })
 }

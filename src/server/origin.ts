@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import { isIPv6 } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { GupperError } from '../errors.ts'
+import { bracket } from '../net/listening.ts'
 
 // A host name or address, and a port: nothing that could become another part of a URL or of a page.
 const hostForm = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,253})|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
@@ -17,11 +17,6 @@ export function originOf(req: IncomingMessage): string | undefined {
   if (host !== undefined && host !== '') return hostForm.test(host) ? `${scheme}://${host}` : undefined
   const { localAddress = 'localhost', localPort = 0 } = req.socket
   return `${scheme}://${bracket(localAddress)}:${localPort}`
-}
-
-/** An address as it stands in a URL: IPv6 in brackets. */
-export function bracket(address: string): string {
-  return isIPv6(address) ? `[${address}]` : address
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { resolve } from 'node:path'
 import { GupperError, explaining } from '../errors.ts'
+import { listenAt } from '../net/listening.ts'
 import { silent, type Observer } from '../package/observer.ts'
 import { AccessLog, type LogSink } from './access-log.ts'
 import { Counters } from './counters.ts'
@@ -10,7 +11,7 @@ import { Downloads } from './download.ts'
 import { eventLimits, Events, type EventLimits } from './events.ts'
 import { Answers } from './exchange.ts'
 import { ExpressLane } from './express-lane.ts'
-import { listen, makeHttpServer, type TlsFiles } from './listener.ts'
+import { makeHttpServer, type TlsFiles } from './listener.ts'
 import { Listing } from './listing.ts'
 import { Metrics } from './metrics.ts'
 import { readPublicUrl } from './origin.ts'
@@ -119,7 +120,11 @@ export async function startServer(options: ServerOptions): Promise<PackageServer
     await repository.close()
   }
   try {
-    const url = await listen(server, host, port, options.tls ? 'https' : 'http')
+    const url = await listenAt(
+      server,
+      { host, port },
+      { flag: '--host, --port', scheme: options.tls ? 'https' : 'http' },
+    )
     const { done } = await explaining(`cannot serve ${dir}`, () => repository.start(), true)
     ready = done
     timestamp.start()

@@ -1,12 +1,11 @@
 import { lookup } from 'node:dns/promises'
 import { renameSync } from 'node:fs'
 import { pid } from 'node:process'
-import { createConnection, Server, type AddressInfo } from 'node:net'
-import { formatAddress } from '../activations/address.ts'
-import { GupperError, errnoOf } from '../errors.ts'
-import type { ListenAddress } from '../proxy/proxy.ts'
+import { Server, type AddressInfo } from 'node:net'
+import { GupperError } from '../errors.ts'
+import { backlog, clearSocket, explainListen, type ListenAddress } from '../net/listening.ts'
 
-const backlog = 4096 // the system has a limit of its own: net.core.somaxconn
+const flag = '--listen'
 
 /**
  * Reads where to listen: `8080`, `:8080`, `HOST:8080`, `[::1]:8080`, `unix:/path`.
@@ -36,13 +35,13 @@ export async function openListening<T>(
   address: ListenAddress,
   pass: (fd: number) => T,
 ): Promise<{ passed: T; bound: ListenAddress }> {
-  if ('path' in address) await refuseTaken(address)
+  if ('path' in address) await clearSocket(address.path, flag)
   const host = 'path' in address ? undefined : await resolveHost(address)
   const server = new Server()
   // Closing unlinks the socket by the name it was bound to: it gets another one first.
   const path = 'path' in address ? `${address.path}.${pid}` : undefined
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(explainListen(error, address)))
+    server.once('error', (error) => reject(explainListen(error, address, flag)))
     // This is called before the turn of the event loop in which connections would be accepted.
     server.once('listening', () => {
       const { _handle: handle } = server as unknown as { _handle: { fd: number; close(): void } }
@@ -74,35 +73,6 @@ async function resolveHost({
   try {
     return (await lookup(host)).address
   } catch (error) {
-    throw explainListen(error, { host, port })
+    throw explainListen(error, { host, port }, flag)
   }
-}
-
-async function refuseTaken(address: { path: string }): Promise<void> {
-  const taken = await new Promise<boolean>((resolve) => {
-    const socket = createConnection(address.path, () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
-  if (taken) throw explainListen({ code: 'EADDRINUSE' }, address)
-}
-
-const reasons: Record<string, [reason: string, hint: string]> = {
-  EADDRINUSE: ['it is taken', 'stop what listens there, or choose another: --listen ADDR'],
-  EACCES: ['not permitted', 'ports below 1024 need more rights; choose another: --listen ADDR'],
-  EADDRNOTAVAIL: ['this machine has no such address', 'give an address of this machine: --listen ADDR'],
-  ENOTFOUND: ['there is no such host', 'give an address of this machine: --listen ADDR'],
-}
-
-/** The complaint about an address that cannot be listened on. */
-export function explainListen(error: unknown, address: ListenAddress): Error {
-  const errno = errnoOf(error)
-  if (errno === undefined) return error instanceof Error ? error : new Error(String(error))
-  const [reason, hint] = reasons[errno] ?? [errno, 'check --listen']
-  return new GupperError('unreachable', `cannot listen on ${formatAddress(address)}: ${reason}`, {
-    hint,
-    cause: error,
-  })
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ListenAddress } from '../proxy/proxy.ts'
+import type { ListenAddress } from '../net/listening.ts'
 
 /** When a program is started again after it has ended by itself. */
 export type RestartPolicy = 'always' | 'failure' | 'never'

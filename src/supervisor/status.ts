@@ -1,4 +1,4 @@
-import { formatAddress } from '../activations/address.ts'
+import { formatAddress } from '../net/listening.ts'
 import { readLog } from '../logs/reader.ts'
 import type { LogLine } from '../logs/log.ts'
 import type { ServiceStatus } from '../web/service-view.ts'

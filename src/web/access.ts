@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { isIPv6 } from 'node:net'
 import { GupperError } from '../errors.ts'
+import { bracket } from '../net/listening.ts'
 
 // A host name or address, and a port: nothing that could become another part of a URL.
 const hostForm = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,253})|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/
@@ -52,9 +52,4 @@ function urlOf(host: string | undefined): URL | undefined {
   if (host === undefined || !hostForm.test(host)) return undefined
   const url = `http://${host}`
   return URL.canParse(url) ? new URL(url) : undefined
-}
-
-/** An address as it stands in a URL: IPv6 in brackets. */
-export function bracket(address: string): string {
-  return isIPv6(address) ? `[${address}]` : address
 }

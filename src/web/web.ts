@@ -1,7 +1,8 @@
 import type { Server } from 'node:http'
+import type { ListenAddress } from '../net/listening.ts'
 import { silent, type Observer } from '../package/observer.ts'
 import { Access } from './access.ts'
-import { listen, makeHttpServer, type WebAddress } from './listener.ts'
+import { listen, makeHttpServer } from './listener.ts'
 import { Router } from './routes.ts'
 import type { ServiceView } from './service-view.ts'
 import { Streams, type StreamLimits } from './streams.ts'
@@ -9,7 +10,7 @@ import { Token, type TokenSource } from './token.ts'
 
 /** What the page of a service needs. */
 export interface WebOptions {
-  listen: WebAddress
+  listen: ListenAddress
   view: ServiceView
   /** Who has it may look and act; the file is read anew for each request. */
   token: TokenSource

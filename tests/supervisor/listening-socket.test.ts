@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rm, stat } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished } from 'vitest'
@@ -48,7 +48,7 @@ describe('a socket for somebody else', () => {
     const { port } = bound as { port: number }
     expect(port).toBeGreaterThan(0)
     await expect(openListening({ host: '127.0.0.1', port }, () => undefined)).rejects.toMatchObject({
-      ...{ code: 'unreachable', message: `cannot listen on 127.0.0.1:${port}: it is taken` },
+      ...{ code: 'unreachable', message: `cannot listen on port ${port} of 127.0.0.1: it is taken` },
     })
   })
 
@@ -66,6 +66,13 @@ describe('a socket for somebody else', () => {
     await expect(openListening({ host: '127.0.0.1', port }, () => undefined)).rejects.toMatchObject({
       code: 'unreachable',
     })
+  })
+
+  it('is never put in the place of a file', async ({ directory }) => {
+    const path = join(directory, 'precious')
+    await writeFile(path, 'precious')
+    await expect(openListening({ path }, give)).rejects.toMatchObject({ code: 'unreachable' })
+    expect(await readFile(path, 'utf8')).toBe('precious')
   })
 
   it('may be a Unix socket: one that somebody answers is left alone, one that is left over is replaced', async ({
