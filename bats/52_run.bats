@@ -264,7 +264,7 @@ teardown() { service_teardown; }
   spawn head.out head.err sh -c "gupper run --name third --to ./app --listen 127.0.0.1:0 --healthy-for 0 | head -1"
   wait_until 10 status_is third '.state == "OK" and .phase == "committed"'
   run_gupper restart third
-  kill -TERM "$(pgrep -nf 'bin/gupper run --name third')"
+  kill -TERM "$(process_with 'bin/gupper run --name third')"
   wait_until 10 has_ended "$SPAWNED_PID"
 }
 

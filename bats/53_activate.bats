@@ -234,7 +234,7 @@ socket=(--via socket --listen 127.0.0.1:0 --ready fd)
   touch hold
   spawn one.out one.err sh -c "gupper list ./pkgs | gupper fetch | gupper install --to ./app | exec gupper activate app"
   wait_until 10 phase probing 1.1.0
-  kill -KILL "$(pgrep -f 'gupper activate app' | tail -1)" "$SPAWNED_PID"
+  kill -KILL "$(process_with 'bin/gupper activate app')" "$SPAWNED_PID"
   rm hold
   wait_until 20 answers 1.1.0
 }

@@ -17,12 +17,7 @@ program_pids() {
   done
 }
 keeper_pid() { pgrep -f "gupper-keeper $XDG_STATE_HOME/gupper/services/app/keeper"; }
-waiter_pid() {
-  local pid
-  for pid in $(pgrep -f ' waiter [0-9a-f]{12}$'); do
-    ! grep -qzxF "HOME=$HOME" "/proc/$pid/environ" 2>/dev/null || echo "$pid"
-  done
-}
+waiter_pid() { process_with ' waiter '; }
 
 # One program, its waiter, the keeper, the supervisor.
 only_one() { [ "$(program_pids | wc -l)" = 1 ] && [ "$(waiter_pid | wc -l)" = 1 ] && [ "$(keeper_pid | wc -l)" = 1 ]; }

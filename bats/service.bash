@@ -23,6 +23,13 @@ processes_left() {
   echo "${left[*]}"
 }
 nobody_left() { [ -z "$(processes_left)" ]; }
+# process_with WORDS: the processes of this test in whose command the words stand. (Other tests run at the same time.)
+process_with() {
+  local pid
+  for pid in $(processes_left); do
+    case $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) in *"$1"*) echo "$pid" ;; esac
+  done
+}
 # The shell that has started the programs ends a moment after the supervisor.
 processes_of_test() { wait_until 5 nobody_left 2>/dev/null || processes_left; }
 
