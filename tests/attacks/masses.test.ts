@@ -75,7 +75,6 @@ describe.runIf(onLinux)('a million targets', () => {
       repository.publish('snapshot', 'timestamp')
       const { run, cost } = await measure(machine, listing(machine, mirror.url))
       expectListed(run, [nameOf(999_999)])
-      expect(cost.seconds).toBeLessThan(60)
       expect(cost.memory).toBeLessThan(3000)
     },
   )
@@ -149,7 +148,6 @@ describe.runIf(onLinux)('delegations', () => {
     expect(run, run.stderr).toMatchObject({ status: 76, failures: [{ code: 'too-large' }] })
     expect(run.records.map(({ file }) => file)).toEqual([app, 'lib-1.0.0-any-any', 'tool-1.0.0-any-any'])
     expect(run.stderr).toMatch(/greedy delegates to more roles than can be listed/)
-    expect(cost.seconds).toBeLessThan(30)
     expect(cost.memory).toBeLessThan(1000)
   })
 
@@ -171,11 +169,10 @@ describe.runIf(onLinux)('delegations', () => {
     repository.publish('third')
     publish(repository, ['tool-1.0.0-any-any'], 'honest')
     publish(repository, [], 'slow')
-    const { run, cost } = await measure(machine, listing(machine, mirror.url))
+    const { run } = await measure(machine, listing(machine, mirror.url))
     expect(run, run.stderr).toMatchObject({ status: 76, failures: [{ code: 'too-large' }] })
     expect(run.stderr).toMatch(/what slow vouches for is left out: its delegations take too long/)
     expect(run.records.map(({ file }) => file)).toEqual(expect.arrayContaining([app, 'tool-1.0.0-any-any']))
-    expect(cost.seconds).toBeLessThan(30)
   })
 
   it('nested as deeply as can be written are refused', async ({ repository, mirror, machine }) => {

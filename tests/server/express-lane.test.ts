@@ -59,7 +59,7 @@ describe('requests that repeat', () => {
     for (let i = 0; i < 5; i++) {
       const again = await send(request)
       expect(undated(again)).toBe(undated(first))
-      expect(Math.abs(Date.parse(/Date: ([^\r]*)/.exec(again)?.[1] ?? '') - Date.now())).toBeLessThan(2500)
+      expect(Math.abs(Date.parse(/Date: ([^\r]*)/.exec(again)?.[1] ?? '') - Date.now())).toBeLessThan(20_000)
     }
   })
 
