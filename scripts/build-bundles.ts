@@ -21,7 +21,7 @@ const common: BuildOptions = {
 const apart = ['node-fetch', 'croner', 'typanion']
 
 /** The verbs that stand in pipes and scripts, where the time to start is most of the time they take. */
-const quick = ['list', 'watch', 'select', 'fetch', 'verify', 'install', 'reexec', 'update']
+const quick = ['list', 'watch', 'select', 'fetch', 'verify', 'install', 'reexec', 'update', 'activate', 'run']
 
 /**
  * Builds the program, split by when it is needed: cli.js answers --version, program.js has all verbs, each of which runs

@@ -57,14 +57,18 @@ export const supervising: Part = {
 
 async function untilEnds(file: string, end: string): Promise<void> {
   const deadline = performance.now() + 60_000
-  for (;;) {
-    const handle = await open(file)
-    const { size } = await handle.stat()
-    const tail = Buffer.alloc(Math.min(size, end.length))
-    await handle.read(tail, 0, tail.length, size - tail.length)
-    await handle.close()
-    if (tail.toString() === end) return
+  // It is made with the first line.
+  while ((await tailOf(file, end.length).catch(() => '')) !== end) {
     if (performance.now() > deadline) throw new Error(`${file} does not end with ${end}`)
     await passing(20)
   }
+}
+
+async function tailOf(file: string, length: number): Promise<string> {
+  const handle = await open(file)
+  const { size } = await handle.stat()
+  const tail = Buffer.alloc(Math.min(size, length))
+  await handle.read(tail, 0, tail.length, size - tail.length)
+  await handle.close()
+  return tail.toString()
 }

@@ -63,7 +63,10 @@ class RunCommand extends RunFlags {
     const { openService } = await import('../supervisor/service.ts')
     const { serveService } = await import('../supervisor/serve.ts')
     const { forwardLines } = await import('../logs/forward.ts')
+    const { stayPlain } = await import('../supervisor/rest.ts')
     const options = await this.#source(settings)
+    // The proxy is the one way in which requests come through this process.
+    if (settings.via !== 'proxy') stayPlain()
     context.unblock()
     const service = await openService({
       ...{ settings, home, env, cwd, observer, limits: this.logLimits() },

@@ -4,11 +4,11 @@ import type { LogStream } from './log.ts'
 import type { LogWriter } from './writer.ts'
 
 // Bytes that may wait for a slow reader before lines are left out.
-const backlog = 2 ** 20
+const backlog = 2 ** 18
 const lineFeed = 10
 
 /**
- * Copies the lines of a log to a stream for people, as bytes. It never waits: when more than 1 MiB is unwritten, lines are
+ * Copies the lines of a log to a stream for people, as bytes. It never waits: when more than 256 KiB is unwritten, lines are
  * left out, and one line says how many when it flows again. A line longer than 64 KiB may be cut. Note that Node writes to
  * its own stdout and stderr synchronously where they are pipes or terminals; whoever must not be held up opens them anew.
  * @param prefixes what begins the lines of each stream, such as `err| `; default nothing

@@ -7,6 +7,7 @@ type Output = Exclude<LogStream, 'gupper'>
 const longestHeld = 64 * 1024 // bytes of a line that are held back until it ends
 const mostHeard = 256 * 1024 // letters that are kept for a listener who comes late
 const lastLines = 20
+const tailBytes = 8192 // of what was written last
 const lineFeed = 10
 
 // Who has an unfinished line in a log, by stream.
@@ -23,7 +24,8 @@ export class LogSource {
   readonly #listeners = new Set<(line: string) => void>()
   #heard: string[] | undefined = []
   #letters = 0
-  #tail: Buffer = Buffer.alloc(0)
+  readonly #tail = Buffer.allocUnsafeSlow(tailBytes)
+  #tailLength = 0
 
   constructor(writer: LogWriter) {
     this.#writer = writer
@@ -76,7 +78,9 @@ export class LogSource {
 
   /** The last lines that it wrote, each no longer than 1,000 letters. */
   get last(): string[] {
-    const lines = [...eachLine(Buffer.concat([this.#tail, Buffer.from('\n')]))].map((line) => line.toString())
+    const lines = [
+      ...eachLine(Buffer.concat([this.#tail.subarray(0, this.#tailLength), Buffer.from('\n')])),
+    ].map((line) => line.toString())
     if (lines.at(-1) === '') lines.pop()
     return lines.slice(-lastLines).map((line) => line.slice(0, 1000))
   }
@@ -100,10 +104,17 @@ export class LogSource {
     return more
   }
 
+  // In one place of memory: a new one for each chunk would be the most that a flood of lines allocates.
+  #remember(chunk: Buffer): void {
+    const last = chunk.subarray(-tailBytes)
+    const kept = Math.min(this.#tailLength, tailBytes - last.length)
+    this.#tail.copyWithin(0, this.#tailLength - kept, this.#tailLength)
+    last.copy(this.#tail, kept)
+    this.#tailLength = kept + last.length
+  }
+
   #listen(stream: Output, chunk: Buffer): void {
-    this.#tail = Buffer.from(
-      chunk.length >= 8192 ? chunk.subarray(-8192) : Buffer.concat([this.#tail, chunk]).subarray(-8192),
-    )
+    this.#remember(chunk)
     if (this.#heard === undefined && this.#listeners.size === 0) return
     const lines = this.#whole[stream].push(chunk)
     for (const bytes of eachLine(lines)) {

@@ -10,7 +10,7 @@ import { Packer, type Block } from './packer.ts'
 export const logLimits: LogLimits = { size: 10 * 2 ** 20, keep: 5 }
 
 // Bytes that may wait for the disk before the reader is to pause, and the rest at which it goes on.
-const highWater = 2 ** 20
+const highWater = 2 ** 19
 const lowWater = highWater / 2
 const smallest = 1024
 

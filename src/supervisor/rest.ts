@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import type { LogWriter } from '../logs/writer.ts'
 import { collectGarbage } from '../net/garbage.ts'
 
@@ -24,4 +25,12 @@ export function restBetween(log: LogWriter): () => void {
     untap()
     clearTimeout(timer)
   }
+}
+
+/**
+ * Has V8 run what it has compiled without optimizing it. Who passes on what native code reads and writes gains nothing by that,
+ * and would keep several megabytes of compilers and of what they made. For a whole process, and for good.
+ */
+export function stayPlain(): void {
+  for (const flag of ['--no-opt', '--no-maglev', '--optimize-for-size']) setFlagsFromString(flag)
 }
