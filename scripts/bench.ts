@@ -30,7 +30,8 @@ if (unknown.length > 0) {
   const rows: (Figure | Missing)[] = []
   for (const part of chosen) rows.push(...(await run(part)))
   print(rows)
-  process.exitCode = rows.every((row) => 'missing' in row || row.good) ? 0 : 1
+  // What lacks a tool is left out; what failed has set the status.
+  process.exitCode ??= rows.every((row) => 'missing' in row || row.good) ? 0 : 1
 }
 
 /** Measures a part in a directory of its own; what fails is a row too, so that the others are still measured. */
@@ -47,8 +48,8 @@ async function run(part: Part): Promise<(Figure | Missing)[]> {
     }
   } catch (error) {
     process.exitCode = 70
-    console.error(`${name}: ${error instanceof Error ? error.message : String(error)}`)
-    rows.push({ what: name, missing: 'could not be measured' })
+    const reason = error instanceof Error ? error.message : String(error)
+    rows.push({ what: name, missing: `could not be measured: ${reason}` })
   } finally {
     await stopAll()
     await rm(work, { recursive: true, force: true })
