@@ -17,7 +17,7 @@ program_pids() {
   done
 }
 keeper_pid() { pgrep -f "gupper-keeper $XDG_STATE_HOME/gupper/services/app/keeper"; }
-waiter_pid() { process_with ' waiter '; }
+waiter_pid() { process_with ' waiter [0-9a-f]{12}$'; }
 
 # One program, its waiter, the keeper, the supervisor.
 only_one() { [ "$(program_pids | wc -l)" = 1 ] && [ "$(waiter_pid | wc -l)" = 1 ] && [ "$(keeper_pid | wc -l)" = 1 ]; }

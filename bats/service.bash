@@ -23,12 +23,14 @@ processes_left() {
   echo "${left[*]}"
 }
 nobody_left() { [ -z "$(processes_left)" ]; }
-# process_with WORDS: the processes of this test in whose command the words stand. (Other tests run at the same time.)
+# process_with PATTERN: the processes of this test whose command has it. (Other tests run at the same time.)
 process_with() {
-  local pid
+  local pid command
   for pid in $(processes_left); do
-    case $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) in *"$1"*) echo "$pid" ;; esac
+    command=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") || continue
+    [[ ${command% } =~ $1 ]] && echo "$pid"
   done
+  return 0
 }
 # The shell that has started the programs ends a moment after the supervisor.
 processes_of_test() { wait_until 5 nobody_left 2>/dev/null || processes_left; }
