@@ -107,3 +107,11 @@ put() {
   [ -z "$stderr" ]
   assert_version ./app 1.0.0
 }
+
+@test "rollback: a file whose name could be no service is one all the same" {
+  put 1.0.0 1.1.0
+  run_gupper install --allow-downgrade --to 'my app' <1.0.0.ndjson
+  run_gupper install --to 'my app' <1.1.0.ndjson
+  run_gupper rollback 'my app'
+  assert_version './my app' 1.0.0
+}

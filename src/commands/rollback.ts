@@ -6,7 +6,7 @@ import { parseDuration } from '../package/duration.ts'
 import { listSlots, rollback } from '../store/rollback.ts'
 import type { Columns } from '../terminal/table.ts'
 import { ask } from '../supervisor/client.ts'
-import { homeOfService } from '../supervisor/home.ts'
+import { homeOfService, isServiceName } from '../supervisor/home.ts'
 import { GupperCommand } from './command.ts'
 import { stateHome } from './homes.ts'
 import { activatedColumns } from './service-columns.ts'
@@ -72,6 +72,7 @@ class RollbackCommand extends GupperCommand {
     const { cwd, env } = this.context
     const isPath = await exists(resolve(cwd, word))
     if (word.includes('@')) return isPath ? undefined : word
+    if (isPath && !isServiceName(word)) return undefined
     const home = homeOfService(stateHome(env), word)
     if (!(await exists(home.control))) return undefined
     if (!isPath) return word

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Command } from 'clipanion'
+import { GupperError } from '../errors.ts'
 import { readFilter, type Filter } from '../package/filter.ts'
 import { parseCount, parseDuration } from '../package/duration.ts'
 import type { Items } from '../package/flow.ts'
@@ -84,7 +85,7 @@ class RunCommand extends RunFlags {
       look: options && this.#look(settings, options),
       follow: options && ((wake) => this.#follow(settings, options, supervisor.signal, wake)),
     }).catch(async (error: unknown) => {
-      await supervisor.stop(70)
+      await supervisor.stop(error instanceof GupperError ? error.exit : 70)
       await service.close()
       throw error
     })

@@ -4,7 +4,7 @@ import { GupperError } from '../errors.ts'
 import { parseCount } from '../package/duration.ts'
 import { toFailure } from '../package/record.ts'
 import { ask } from '../supervisor/client.ts'
-import { homeOfService, servicesOf, type ServiceHome } from '../supervisor/home.ts'
+import { homeOfService, isServiceName, servicesOf, type ServiceHome } from '../supervisor/home.ts'
 import { stateHome } from './homes.ts'
 import { historyColumns, statusColumns } from './service-columns.ts'
 import { ServicesCommand } from './service-command.ts'
@@ -46,7 +46,7 @@ class StatusCommand extends ServicesCommand {
 
   async #all(): Promise<string[]> {
     const state = stateHome(this.context.env)
-    const names = (await readdir(servicesOf(state)).catch(() => [])).sort()
+    const names = (await readdir(servicesOf(state)).catch(() => [])).filter(isServiceName).sort()
     const known = await Promise.all(names.map(async (name) => exists(homeOfService(state, name).database)))
     // What never ran has no journal.
     return names.filter((_, index) => known[index])

@@ -1,5 +1,6 @@
-import { lstat, unlink } from 'node:fs/promises'
+import { lstat, stat, unlink } from 'node:fs/promises'
 import { connect, isIPv6, type AddressInfo, type Server } from 'node:net'
+import { dirname } from 'node:path'
 import { GupperError, errnoOf } from '../errors.ts'
 
 /** Where to listen: at a port, of all interfaces unless a host is given; or at a Unix socket. */
@@ -54,6 +55,10 @@ export const backlog = 4096
  * @throws GupperError `unreachable` (69) when somebody does, or something else is there
  */
 export async function clearSocket(path: string, flag: string): Promise<void> {
+  // Of a directory that is missing, Node says EACCES.
+  await stat(dirname(path)).catch((error: unknown) => {
+    throw explainListen(error, { path }, flag)
+  })
   const found = await lstat(path).catch(() => undefined)
   if (found === undefined) return
   if (!found.isSocket() || !(await isForsaken(path)))

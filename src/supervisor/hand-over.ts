@@ -105,7 +105,9 @@ export async function handOver(
       switched_ms: Math.round(switched),
     }
   } catch (thrown) {
-    const error = explainLate(thrown)
+    const error = signal.aborted
+      ? new GupperError('not-running', 'the service was stopped meanwhile', { cause: thrown })
+      : explainLate(thrown)
     const failed = { ...unknown, ...drained, ...count(), to, error }
     if (signal.aborted) {
       if (to !== undefined && to !== from && !touched) await context.kill(to)

@@ -26,7 +26,7 @@ const longestSocket = 107
  * @throws GupperError `usage` (64) for a name that is none; `config` (78) where the path of its socket would be too long
  */
 export function homeOfService(state: string, name: string): ServiceHome {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name))
+  if (!isServiceName(name))
     throw new GupperError('usage', `${JSON.stringify(name)} cannot be the name of a service`, {
       hint: 'letters, digits, dots, dashes and underscores, at most 64',
     })
@@ -46,6 +46,11 @@ export function homeOfService(state: string, name: string): ServiceHome {
     log: join(directory, 'log'),
     keeper: join(directory, 'keeper'),
   }
+}
+
+/** Whether a service can have this name. */
+export function isServiceName(name: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)
 }
 
 /** The directory of all services. */

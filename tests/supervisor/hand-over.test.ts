@@ -216,8 +216,9 @@ describe('a hand-over', () => {
       return Promise.reject(signal.reason as Error)
     }
     const { old, hand, takenBack } = await prepare(world, {}, { ready, signal: stop.signal })
-    const { state, live, to } = await hand(await world.release('2.0.0', stays))
+    const { state, live, to, error } = await hand(await world.release('2.0.0', stays))
     expect({ state, takenBack: takenBack() }).toEqual({ state: 'aborted', takenBack: 0 })
+    expect(error).toMatchObject({ code: 'not-running', message: 'the service was stopped meanwhile' })
     expect(live).toBe(old)
     expect(to?.end).toBeDefined()
   })

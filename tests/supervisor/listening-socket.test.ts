@@ -68,6 +68,13 @@ describe('a socket for somebody else', () => {
     })
   })
 
+  it('needs a directory that is there', async ({ directory }) => {
+    await expect(openListening({ path: join(directory, 'none', 'app.sock') }, give)).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringMatching(/there is no such directory$/) as string,
+    })
+  })
+
   it('is never put in the place of a file', async ({ directory }) => {
     const path = join(directory, 'precious')
     await writeFile(path, 'precious')
