@@ -20,7 +20,7 @@ const common: BuildOptions = {
 /** What is large, knows nothing of us and is seldom needed: files of their own. */
 const apart = ['node-fetch', 'croner', 'typanion']
 
-/** The verbs that stand in pipes and scripts, where the time to start is most of the time they take. */
+/** The verbs that stand in pipes and scripts, where the time to start is most of the time they take; and run, which stays in memory. */
 const quick = ['list', 'watch', 'select', 'fetch', 'verify', 'install', 'reexec', 'update', 'activate', 'run']
 
 /**

@@ -80,7 +80,7 @@ async function isForsaken(path: string): Promise<boolean> {
 
 const reasons: Record<string, [reason: string, remedy: string]> = {
   EADDRINUSE: ['it is taken', 'stop what listens there, or choose another'],
-  EACCES: ['not permitted', 'ports below 1024 need more rights; choose another'],
+  EACCES: ['not permitted', 'choose another'],
   EADDRNOTAVAIL: ['this machine has no such address', 'give one of this machine'],
   ENOTFOUND: ['there is no such host', 'give an address of this machine'],
   ENOENT: ['there is no such directory', 'make the directory of the socket first'],
@@ -92,7 +92,10 @@ const reasons: Record<string, [reason: string, remedy: string]> = {
 export function explainListen(error: unknown, address: ListenAddress, flag: string): Error {
   const errno = errnoOf(error)
   if (errno === undefined) return error instanceof Error ? error : new Error(String(error))
-  const [reason, remedy] = reasons[errno] ?? [errno, 'choose another']
+  const low = errno === 'EACCES' && 'port' in address && address.port < 1024
+  const [reason, remedy] = low
+    ? ['not permitted', 'ports below 1024 need more rights; choose another']
+    : (reasons[errno] ?? [errno, 'choose another'])
   const where =
     'path' in address
       ? address.path

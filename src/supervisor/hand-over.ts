@@ -105,9 +105,7 @@ export async function handOver(
       switched_ms: Math.round(switched),
     }
   } catch (thrown) {
-    const error = signal.aborted
-      ? new GupperError('not-running', 'the service was stopped meanwhile', { cause: thrown })
-      : explainLate(thrown)
+    const error = explainEnd(thrown, signal)
     const failed = { ...unknown, ...drained, ...count(), to, error }
     if (signal.aborted) {
       if (to !== undefined && to !== from && !touched) await context.kill(to)
@@ -194,8 +192,9 @@ async function revert(
   }
 }
 
-/** The progress deadline ends whatever waits, which then tells of no more than that. */
-function explainLate(thrown: unknown): unknown {
+/** The end of the service, or the progress deadline, ends whatever waits, which then tells of no more than that. */
+function explainEnd(thrown: unknown, { aborted }: AbortSignal): unknown {
+  if (aborted) return new GupperError('not-running', 'the service was stopped meanwhile', { cause: thrown })
   const late = thrown instanceof Error && ['AbortError', 'TimeoutError'].includes(thrown.name)
   return late
     ? new GupperError('not-ready', 'it took longer than --progress allows', { cause: thrown })
