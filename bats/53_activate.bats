@@ -253,3 +253,22 @@ socket=(--via socket --listen 127.0.0.1:0 --ready fd)
   start_service app --listen 127.0.0.1:0 --ready exec:'[ ! -e hold ]' --healthy-for 0
   wait_until 20 answers 1.1.0
 }
+
+@test "misbehaviour: the service is stopped amid a hand-over: the reason is told, and the next start proves the new version or goes back" {
+  make_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --ready exec:'[ ! -e hold ]' --healthy-for 0 --ready-within 2s
+  make_service 1.1.0
+  touch hold
+  spawn one.out one.err sh -c "gupper list ./pkgs | gupper fetch | gupper install --to ./app | gupper activate app"
+  local waiting=$SPAWNED_PID
+  wait_until 10 phase probing 1.1.0
+  kill -TERM "$RUN_PID"
+  ends_with 69 "$waiting"
+  grep -q 'the service was stopped meanwhile' one.err
+  ends_with 0 "$RUN_PID"
+  # It never gets ready: what ran before is live again, and the build is held.
+  spawn again.events again.err gupper run --name app --to ./app --listen 127.0.0.1:0 --ready exec:'[ "$GUPPER_VERSION" = 1.0.0 ]' --healthy-for 0 --ready-within 2s
+  wait_until 20 status_is app '.state == "OK" and .version == "1.0.0" and .phase != "staged"'
+  run_gupper rollback ./app --list
+  [ "$(jq -r 'select(.current) | .version' <<<"$output")" = 1.0.0 ]
+}

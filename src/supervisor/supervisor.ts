@@ -153,7 +153,9 @@ export class Supervisor {
     await this.#serial.settled()
     await way.close?.(settings.drain)
     await this.#live?.stop(way.overlapping ? Math.max(settings.drain, settings.grace) : settings.grace)
-    this.#noteAnyway({ phase: 'idle', live: undefined, candidate: undefined, keeper: undefined })
+    // What stands at the target may be another by now, which a hand-over that was cut off has not proven.
+    const from = this.#release
+    this.#noteAnyway({ phase: 'idle', live: undefined, candidate: undefined, keeper: undefined, from })
     events.tell('stopped', { status })
     this.#finish(status)
   }
