@@ -97,7 +97,7 @@ class RunCommand extends RunFlags {
     const status = await supervisor.ended
     await served.close()
     await service.close()
-    await Promise.race([this.#writing, delay(lastWords)])
+    await Promise.race([this.#writing, delay(lastWords, undefined, { ref: false })])
     // Who does not read its events must not keep it from ending.
     context.abandon()
     return status

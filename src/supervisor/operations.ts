@@ -65,13 +65,13 @@ export class Operations {
         throw error
       }
       if (isSameRelease(release, supervisor.release) && supervisor.live) {
-        supervisor.note('FREEZE', undefined)
+        supervisor.notes.state('FREEZE')
         return describeIdle(settings.name, supervisor.parts.way.name, release)
       }
       try {
         return await supervisor.switchTo(release, { event: 'rolled back', punish: false })
       } catch (error) {
-        supervisor.note('BROKEN', error instanceof Error ? error.message : String(error))
+        supervisor.notes.state('BROKEN', error instanceof Error ? error.message : String(error))
         throw error
       }
     })

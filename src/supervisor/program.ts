@@ -14,6 +14,7 @@ export interface Stopped {
 export const markName = 'GUPPER_INSTANCE'
 
 const killPatience = 5000 // ms that the kernel may take to end what was killed
+const waiterPatience = 500 // ms that the waiter of a program may take to tell how it ended
 
 /** A program that was started here, or was found running. */
 export class Program implements Running {
@@ -71,7 +72,8 @@ export class Program implements Running {
     this.stopping = true
     const deadline = performance.now() + grace
     if (isAlive(this.identity)) signalTo(this.pid, 'SIGTERM')
-    const gone = (await this.#waitForEnd(deadline)) && (await this.#waitForGroup(deadline))
+    const ended = (await this.#hearOfEnd(deadline)) || !isAlive(this.identity)
+    const gone = ended && (await this.#waitForGroup(deadline))
     await this.kill()
     return { killed: !gone }
   }
@@ -88,8 +90,8 @@ export class Program implements Running {
       await delay(5)
     }
     // Its waiter tells the true status; where that was killed too, nobody does.
-    if (this.end === undefined)
-      await Promise.race([this.ended, delay(500).then(() => this.finish(128 + constants.signals.SIGKILL))])
+    if (this.end === undefined && !(await this.#hearOfEnd(performance.now() + waiterPatience)))
+      this.finish(128 + constants.signals.SIGKILL)
   }
 
   /** What only this program's processes have in their environment. */
@@ -97,13 +99,13 @@ export class Program implements Running {
     return `${markName}=${this.id}`
   }
 
-  async #waitForEnd(deadline: number): Promise<boolean> {
+  async #hearOfEnd(deadline: number): Promise<boolean> {
     const timer = new AbortController()
     const left = Math.max(0, deadline - performance.now())
     const late = delay(left, false, { signal: timer.signal }).catch(() => false)
-    const ended = await Promise.race([this.ended.then(() => true), late])
+    const told = await Promise.race([this.ended.then(() => true), late])
     timer.abort()
-    return ended || !isAlive(this.identity)
+    return told
   }
 
   /** Nobody tells of the end of those who are not our children: they are asked for. */

@@ -1,7 +1,6 @@
 import { access } from 'node:fs/promises'
 import type { Release } from '../activations/activation.ts'
 import { formatTime } from '../package/time.ts'
-import { takeBack } from '../store/take-back.ts'
 import type { HistoryEntry, Phase } from '../web/service-view.ts'
 import { External } from './external.ts'
 import type { Facts, SavedProgram } from './journal.ts'
@@ -10,6 +9,7 @@ import { describeEnd, endOf, type Program } from './program.ts'
 import { isSameRelease, readRelease } from './release.ts'
 import { fingerprint } from './settings.ts'
 import type { Supervisor } from './supervisor.ts'
+import { tryTakeBack } from './try-take-back.ts'
 
 const switched: readonly Phase[] = ['switching', 'draining']
 const done: readonly Phase[] = ['idle', 'committed', 'aborted', 'reverted', 'stuck']
@@ -90,12 +90,9 @@ export async function recover(supervisor: Supervisor, cwd: string): Promise<void
     if (way.inPlace && past.phase === 'reverting') await way.start(program.release, program)
     await supervisor.takeOver(program)
     events.tell('taken over', { version: program.release.version, pid: program.pid })
-    supervisor.note(
-      past.state === 'ROLLBACK' ? 'ROLLBACK' : past.frozen === true ? 'FREEZE' : 'OK',
-      undefined,
-    )
+    supervisor.notes.state(past.state === 'ROLLBACK' ? 'ROLLBACK' : past.frozen === true ? 'FREEZE' : 'OK')
   }
-  if (old !== undefined) void supervisor.exclusively(() => letGo(supervisor, old))
+  if (old !== undefined) supervisor.meanwhile(() => letGo(supervisor, old))
   void begin(supervisor, past)
 }
 
@@ -129,13 +126,7 @@ async function settle(
   }
   // It had failed: what was begun is brought to its end.
   if (phase === 'reverting' && state !== 'ROLLBACK' && !isSameRelease(from, to))
-    await takeBack(settings.target, to.digest, from?.slot, { observer, bad: true }).catch(
-      (error: unknown) => {
-        observer.warn(
-          `${settings.target} stays ${to.version}: ${error instanceof Error ? error.message : String(error)}`,
-        )
-      },
-    )
+    await tryTakeBack(settings.target, to, from, { observer, bad: true })
   const entry: HistoryEntry & { event: string } = {
     ...{ time: formatTime(new Date()), event: end, from: from?.version ?? 'nothing', to: to.version },
     ...{ state: end === 'finished' ? 'committed' : phase === 'reverting' ? 'reverted' : 'aborted' },
@@ -168,10 +159,10 @@ async function begin(supervisor: Supervisor, past: Readonly<Facts>): Promise<voi
       if (changed && follows && there) {
         supervisor.release = before
         await supervisor.switchTo(there, plan)
-      } else if (supervisor.live) supervisor.note(past.frozen === true ? 'FREEZE' : 'OK', undefined)
+      } else if (supervisor.live) supervisor.notes.state(past.frozen === true ? 'FREEZE' : 'OK')
       else if (changed || there)
         await supervisor.switchTo((changed ? before : there) as Release, { event: 'started', punish: false })
-      else supervisor.note('BROKEN', `there is nothing at ${settings.target} yet`)
+      else supervisor.notes.state('BROKEN', `there is nothing at ${settings.target} yet`)
     })
   } catch (error) {
     if (!supervisor.stopping) observer.error(error instanceof Error ? error.message : String(error))

@@ -1,15 +1,17 @@
 import { access } from 'node:fs/promises'
 import type { Ended } from '../activations/activation.ts'
-import { takeBack } from '../store/take-back.ts'
+import { GupperError, type ErrorCode } from '../errors.ts'
 import { describeEnd, type Program } from './program.ts'
 import { readRelease } from './release.ts'
 import type { Supervisor } from './supervisor.ts'
+import { tryTakeBack } from './try-take-back.ts'
 
 const firstPause = 100 // ms before a program is started again
 const longestPause = 30_000
 const stable = 10_000 // ms that a program has to live for its end not to count as one of a row
 const loop = 5 // ends in a row
 const failed = 65 // the exit status where no program told one: it never became ready
+const faulty: readonly ErrorCode[] = ['not-ready', 'reverted', 'stuck']
 const probation = 10 * 60_000 // ms after it went live within which a version that falls into a loop is taken back
 
 /** Starts a program again that has ended by itself, later and later, and takes a new version back that never stays. */
@@ -19,7 +21,9 @@ export class Reviver {
   /** How often, since the supervisor was started. */
   total = 0
   readonly #supervisor: Supervisor
+  /** What failed in a row, and how much of that was the program's own fault. */
   #failures = 0
+  #faults = 0
   #timer: NodeJS.Timeout | undefined
 
   constructor(supervisor: Supervisor) {
@@ -34,11 +38,16 @@ export class Reviver {
     const lived = Date.now() - Date.parse(program.since)
     events.tell('ended', { version: program.release.version, pid: program.pid, ...end, lived_ms: lived })
     log.say(`${program.release.version} (${program.pid}) ${describeEnd(end)}`)
-    this.#failures = lived >= stable ? 1 : this.#failures + 1
+    if (lived >= stable) this.#failures = this.#faults = 0
+    this.#failures++
+    this.#faults++
     void program.kill()
-    void supervisor.exclusively(async () => {
+    supervisor.meanwhile(async () => {
       if (supervisor.live || supervisor.stopping) return
-      supervisor.note('BROKEN', `${program.release.version} ${describeEnd(end)}; it is being started again`)
+      supervisor.notes.state(
+        'BROKEN',
+        `${program.release.version} ${describeEnd(end)}; it is being started again`,
+      )
       this.schedule(end)
       await Promise.resolve()
     })
@@ -58,13 +67,13 @@ export class Reviver {
     clearTimeout(this.#timer)
     const pause = Math.min(longestPause, firstPause * 2 ** Math.max(0, this.#failures - 1))
     this.#timer = setTimeout(() => {
-      void this.#supervisor.exclusively(() => this.#revive())
+      this.#supervisor.meanwhile(() => this.#revive())
     }, pause)
   }
 
   /** All is well again: the next end is the first one. */
   forget(): void {
-    this.#failures = 0
+    this.#failures = this.#faults = 0
     this.restarts = 0
     clearTimeout(this.#timer)
   }
@@ -73,7 +82,7 @@ export class Reviver {
     const supervisor = this.#supervisor
     const { events, settings } = supervisor.parts
     if (supervisor.live || supervisor.stopping) return
-    if (this.#failures >= loop) await this.#breakLoop()
+    if (this.#faults >= loop) await this.#breakLoop()
     let release = supervisor.release
     const there = release !== undefined && (await exists(release.path))
     if (!there) release = await readRelease(settings.target).catch(() => undefined)
@@ -82,9 +91,10 @@ export class Reviver {
     this.total++
     try {
       await supervisor.switchTo(release, { event: 'restarted', punish: false })
-    } catch {
-      // Told already; it is tried again.
+    } catch (error) {
+      // Told already; it is tried again. A full disk, say, is no fault of the program's.
       this.#failures++
+      if (error instanceof GupperError && faulty.includes(error.code)) this.#faults++
       events.change({})
     }
   }
@@ -94,19 +104,19 @@ export class Reviver {
     const { events, journal, settings, observer } = supervisor.parts
     const { committed, previous, frozen } = journal.facts
     const { release } = supervisor
-    const reason = `${release?.version ?? 'it'} ended ${this.#failures} times in a row`
+    const reason = `${release?.version ?? 'it'} ended ${this.#faults} times in a row`
     const recent = committed !== undefined && Date.now() - Date.parse(committed) < probation
     const isBack =
       previous?.slot !== undefined && previous.slot !== release?.slot && (await exists(previous.path))
     if (!recent || !isBack || frozen === true) {
-      supervisor.note('BROKEN', reason)
-      if (this.#failures === loop) events.tell('crash-loop', { version: release?.version, reason })
+      supervisor.notes.state('BROKEN', reason)
+      if (this.#faults === loop) events.tell('crash-loop', { version: release?.version, reason })
       return
     }
-    await takeBack(settings.target, release?.digest, previous.slot, { observer, bad: true })
-    journal.note({ previous: undefined })
+    if (release) await tryTakeBack(settings.target, release, previous, { observer, bad: true })
+    supervisor.notes.anyway({ previous: undefined })
     supervisor.release = previous
-    this.#failures = 0
+    this.#failures = this.#faults = 0
     events.tell('taken back', { from: release?.version, to: previous.version, reason })
   }
 }

@@ -68,12 +68,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     async start(release, plan) {
       const program = await programs.start(release, plan)
       log.say(`${release.version} is started (${program.pid})`)
-      try {
-        journal.note({ candidate: program.saved, keeper: programs.keeper })
-      } catch (error) {
-        await program.kill()
-        throw error
-      }
+      // Whoever may not go on without it is stopped by the next phase.
+      journal.noteAnyway({ candidate: program.saved, keeper: programs.keeper })
       return program
     },
   }

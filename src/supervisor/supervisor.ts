@@ -3,12 +3,12 @@ import { GupperError } from '../errors.ts'
 import type { LogWriter } from '../logs/writer.ts'
 import type { Observer } from '../package/observer.ts'
 import { formatTime } from '../package/time.ts'
-import { takeBack } from '../store/take-back.ts'
-import type { HistoryEntry, Phase, ServiceState } from '../web/service-view.ts'
+import type { HistoryEntry } from '../web/service-view.ts'
 import type { Activated, Events } from './events.ts'
 import { handOver, type HandOverContext, type HandOverResult } from './hand-over.ts'
 import type { Facts, Journal } from './journal.ts'
 import { watchMemory } from './memory.ts'
+import { Notes } from './notes.ts'
 import type { Program } from './program.ts'
 import type { Programs } from './programs.ts'
 import { isSameRelease, nothingInstalled, readRelease } from './release.ts'
@@ -17,6 +17,7 @@ import { describeIdle, describeOutcome, explainOutcome } from './outcome.ts'
 import { Reviver } from './reviver.ts'
 import { Serial } from './serial.ts'
 import type { Settings } from './settings.ts'
+import { tryTakeBack } from './try-take-back.ts'
 
 /** What a supervisor is made of. */
 export interface SupervisorParts {
@@ -39,6 +40,7 @@ interface SwitchPlan {
 /** Runs one service: one program is live, another may be on its way. */
 export class Supervisor {
   readonly parts: SupervisorParts
+  readonly notes: Notes
   readonly reviver: Reviver
   /** Fulfilled with the exit status when the service has ended. */
   readonly ended: Promise<number>
@@ -52,6 +54,7 @@ export class Supervisor {
 
   constructor(parts: SupervisorParts) {
     this.parts = parts
+    this.notes = new Notes(parts)
     this.ended = new Promise((resolve) => (this.#finish = resolve))
     this.reviver = new Reviver(this)
   }
@@ -81,6 +84,13 @@ export class Supervisor {
   /** Does something when nothing else is under way. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     return this.#serial.do(work)
+  }
+
+  /** Does something that nobody waits for when nothing else is under way; a failure is told. */
+  meanwhile(work: () => Promise<void>): void {
+    this.exclusively(work).catch((error: unknown) => {
+      this.parts.observer.error(error instanceof Error ? error.message : String(error))
+    })
   }
 
   /** Makes a program that was found running the live one. */
@@ -120,14 +130,12 @@ export class Supervisor {
     const before = this.#release
     const from = this.live
     const began = performance.now()
-    this.#enter('staged', release, { from: before, to: release, candidate: undefined })
-    const stays = plan.event === 'started' || plan.event === 'restarted'
-    const result = await handOver(
-      this.#context(release, before, plan),
-      release,
-      from,
-      stays ? undefined : before,
-    )
+    // What runs anew is no other than before, and has to run on a full disk too.
+    const anew = plan.event === 'started' || plan.event === 'restarted'
+    const facts = { from: before, to: release, candidate: undefined }
+    this.notes.phase('staged', release.version, facts, { anyway: anew })
+    const context = this.#context(release, before, { punish: plan.punish, anew })
+    const result = await handOver(context, release, from, anew ? undefined : before)
     const { state, live } = result
     const activated = describeOutcome(result, {
       ...{ service: settings.name, way: way.name, from: before, to: release, began },
@@ -155,15 +163,9 @@ export class Supervisor {
     await this.#live?.stop(way.overlapping ? Math.max(settings.drain, settings.grace) : settings.grace)
     // What stands at the target may be another by now, which a hand-over that was cut off has not proven.
     const from = this.#release
-    this.#noteAnyway({ phase: 'idle', live: undefined, candidate: undefined, keeper: undefined, from })
+    this.notes.anyway({ phase: 'idle', live: undefined, candidate: undefined, keeper: undefined, from })
     events.tell('stopped', { status })
     this.#finish(status)
-  }
-
-  /** Notes the state of the service, and tells those who look. */
-  note(state: ServiceState, reason: string | undefined): void {
-    this.parts.journal.note({ state, reason })
-    this.parts.events.change({})
   }
 
   async #read(): Promise<Release> {
@@ -173,13 +175,20 @@ export class Supervisor {
     return release
   }
 
-  #context(release: Release, before: Release | undefined, { punish }: SwitchPlan): HandOverContext {
+  #context(
+    release: Release,
+    before: Release | undefined,
+    { punish, anew }: { punish: boolean; anew: boolean },
+  ): HandOverContext {
     const { programs, way, settings, observer } = this.parts
     return {
       way,
       times: settings,
       signal: this.#stopped.signal,
-      enter: (phase) => this.#enter(phase, release),
+      enter: (phase) => {
+        const anyway = anew || phase === 'draining' || phase === 'reverting'
+        this.notes.phase(phase, release.version, {}, { anyway })
+      },
       ready: (program, signal) => programs.ready(program, way.addressOf(program), signal),
       again: (program, signal) => programs.again(program, way.addressOf(program), signal),
       kill: (program) => program.kill(),
@@ -188,22 +197,9 @@ export class Supervisor {
         if (!punish) return
         // A full disk, or an address that is taken, is no fault of the build's: it may be tried again.
         const bad = error instanceof GupperError && error.code === 'not-ready'
-        try {
-          await takeBack(settings.target, release.digest, before?.slot, { observer, bad })
-        } catch (error) {
-          observer.warn(
-            `${settings.target} stays ${release.version}: ${error instanceof Error ? error.message : String(error)}`,
-          )
-        }
+        await tryTakeBack(settings.target, release, before, { observer, bad })
       },
     }
-  }
-
-  #enter(phase: Phase, { version }: Release, facts: Partial<Facts> = {}): void {
-    if (phase === 'draining' || phase === 'reverting') this.#noteAnyway({ phase })
-    else this.parts.journal.note({ phase, ...facts })
-    this.parts.events.tell('phase', { phase, version })
-    this.parts.events.change({})
   }
 
   #conclude(
@@ -224,13 +220,7 @@ export class Supervisor {
       ...(committed && !isSameRelease(release, before) && { committed: history.time, previous: before }),
       state: broken ? 'BROKEN' : journal.facts.frozen === true ? 'FREEZE' : 'OK',
     }
-    this.#noteAnyway(facts, history)
-  }
-
-  // Who has switched or ended cannot stop half-way; the next supervisor would finish what was written down before.
-  #noteAnyway(facts: Partial<Facts>, entry?: HistoryEntry): void {
-    const trouble = this.parts.journal.noteAnyway(facts, entry)
-    if (trouble !== undefined) this.parts.observer.warn(trouble)
+    this.notes.anyway(facts, history)
   }
 
   #attend(program: Program): void {
