@@ -151,50 +151,6 @@ teardown() { service_teardown; }
   wait_until 20 event activated '.to == "1.0.0" and .state == "committed"'
 }
 
-@test "rollback goes back without the source, freezes, and the state and history survive a new start" {
-  make_service 1.0.0
-  start_service app --listen 127.0.0.1:0 --healthy-for 0 --source ./pkgs
-  make_service 1.1.0
-  wait_until 20 answers 1.1.0
-  wait_until 10 status_is app '.phase == "committed"'
-  mv pkgs away
-  cd "$HOME"
-  run_gupper rollback app
-  assert_output_has '"from":"1.1.0","to":"1.0.0"'
-  cd "$BATS_TEST_TMPDIR/work"
-  mv away pkgs
-  assert_answers 1.0.0
-  stop_service
-  start_service app --listen 127.0.0.1:0 --healthy-for 0 --source ./pkgs
-  run_gupper status app
-  assert_output_has '"state":"FREEZE"'
-  assert_answers 1.0.0
-  run_gupper status app --history
-  jq -se 'any(.event == "rolled back" and .from == "1.1.0" and .to == "1.0.0")' <<<"$output"
-  run_gupper unfreeze app
-  run_gupper check app
-  assert_silent
-  assert_answers 1.0.0
-}
-
-@test "status tells of what is installed and does not run (DIFF), of all services, and of one that nobody supervises" {
-  make_service 1.0.0
-  start_service app --listen 127.0.0.1:0 --healthy-for 0
-  make_service 1.1.0
-  gupper update ./pkgs --to ./app >/dev/null
-  run_gupper status
-  assert_output_has '"state":"DIFF"'
-  assert_output_has '"target":"1.1.0"'
-  assert_answers 1.0.0
-  stop_service
-  run_gupper 69 status app
-  assert_output_has '"supervised":false'
-  assert_stderr_has 'app is not running here'
-  run_gupper 69 status nothing
-  run_gupper status app --history
-  assert_output_has '"event":"started"'
-}
-
 @test "the page wants its token for all but its health and metrics, and does what its buttons say" {
   make_service 1.0.0
   start_service app --listen 127.0.0.1:0 --healthy-for 0 --web 127.0.0.1:0
@@ -211,27 +167,6 @@ teardown() { service_teardown; }
   status_is app '.state == "OK"'
   [ "$(ask -X POST -H "Authorization: Bearer $token" -H 'Content-Type: application/json' -d '{}' "$page/actions/freeze")" = 200 ]
   status_is app '.state == "FREEZE"'
-}
-
-@test "NAME@HOST asks the gupper of another machine, over the user's own ssh" {
-  need sshd; need ssh
-  make_service 1.0.0
-  start_service app --listen 127.0.0.1:0 --healthy-for 0
-  start_sshd
-  run_gupper status app@there
-  assert_output_has '"service":"app","state":"OK"'
-  run_gupper restart app@there
-  assert_output_has '"state":"committed"'
-  run_gupper rollback app@there --version 1.0.0
-  assert_output_has '"state":"unchanged"'
-  run_gupper unfreeze app@there
-  make_service 1.1.0
-  run_sh 0 'gupper list ./pkgs | gupper fetch | gupper install --to ./app | gupper activate app@there'
-  assert_output_has '"to":"1.1.0"'
-  run_gupper 69 status nothing@there
-  run_gupper 69 status app@nowhere
-  assert_stderr_has 'ssh could not reach nowhere'
-  run_gupper 64 status app@-oProxyCommand=touch
 }
 
 @test "run with flags that make no sense is a usage error, and says what to do" {

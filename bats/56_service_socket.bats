@@ -91,6 +91,9 @@ open_to_all() { local dir=$1; until [ "$dir" = / ]; do chmod a+x "$dir"; dir=$(d
     assert_no_trace
     [ "$(failure code)" = protocol ] || { echo "$line: $output" >&2; return 1; }
   done
+  # Deep enough for whoever would walk it.
+  talk 'socket.write(`{"verb":"activate","digest":${"[".repeat(30000)}${"]".repeat(30000)}}\n`)'
+  [ "$(failure code)" = protocol ] && [ "$(failure step)" = run ]
   assert_serves
 }
 

@@ -76,8 +76,14 @@ class RollbackCommand extends GupperCommand {
     const home = homeOfService(stateHome(env), word)
     if (!(await exists(home.control))) return undefined
     if (!isPath) return word
-    for await (const { to } of ask(home, { verb: 'status' }, this.context.signal))
-      if (to === resolve(cwd, word)) return word
+    try {
+      for await (const { to } of ask(home, { verb: 'status' }, this.context.signal))
+        if (to === resolve(cwd, word)) return word
+    } catch (error) {
+      // The socket was left by a supervisor that was killed.
+      if (error instanceof GupperError && error.code === 'not-running') return undefined
+      throw error
+    }
     throw new GupperError('ambiguous', `"${word}" is a file here and the name of a service`, {
       hint: `for the file: gupper rollback ./${word}; for the service: gupper rollback --service ${word}`,
     })

@@ -38,8 +38,14 @@ class StatusCommand extends ServicesCommand {
     if (services.length === 0 && history)
       throw new GupperError('usage', 'whose history?', { hint: 'gupper status NAME --history' })
     for (const word of services.length > 0 ? services : await this.#all()) {
-      const status = await this.on(word)
-      first ??= status
+      try {
+        const status = await this.on(word)
+        first ??= status
+      } catch (thrown) {
+        this.context.signal.throwIfAborted()
+        // One whose state is damaged must not hide the others.
+        await this.fail(thrown)
+      }
     }
     return first ?? (this.#broken && !history ? 1 : undefined)
   }
@@ -76,6 +82,8 @@ class StatusCommand extends ServicesCommand {
     const { Journal } = await import('../supervisor/journal.ts')
     const journal = await Journal.open(home.database)
     try {
+      // One that was killed before it began has nothing to tell.
+      if (journal.isEmpty) throw missing
       if (this.history)
         for (const entry of journal.history(parseCount(this.count, '--count')))
           await this.writeOne({ service: home.name, ...entry })

@@ -80,6 +80,7 @@ export class Control {
     socket.once('close', () => this.#sockets.delete(socket))
     this.#silent.add(socket)
     const late = setTimeout(() => socket.destroy(), patience)
+    let verb = 'run'
     try {
       for await (const { text, complaint } of readLines(
         socket.iterator({ destroyOnReturn: false }),
@@ -88,12 +89,13 @@ export class Control {
         clearTimeout(late)
         this.#silent.delete(socket)
         const request = readRequest(text, complaint)
+        verb = request.verb
         for await (const item of answer(request)) socket.write(`${JSON.stringify(item)}\n`)
         break
       }
     } catch (thrown) {
       // Whoever asked may have gone; what it asked for is done all the same.
-      if (!socket.destroyed) socket.write(`${JSON.stringify(describeFailure(thrown))}\n`)
+      if (!socket.destroyed) socket.write(`${JSON.stringify(describeFailure(verb, thrown))}\n`)
     }
     clearTimeout(late)
     this.#silent.delete(socket)
@@ -103,8 +105,8 @@ export class Control {
 }
 
 /** What a hand-over came to goes with its failure: there is no record here that it could be in. */
-function describeFailure(thrown: unknown): Failure {
-  const { error } = toFailure('run', thrown)
+function describeFailure(verb: string, thrown: unknown): Failure {
+  const { error } = toFailure(verb, thrown)
   return { error: thrown instanceof HandOverError ? { ...error, activated: thrown.activated } : error }
 }
 
@@ -117,19 +119,28 @@ function readRequest(text: string | undefined, complaint: string | undefined): C
   }
   if (typeof value !== 'object' || value === null || !('verb' in value))
     throw new GupperError('protocol', 'a request has a verb')
-  for (const [name, isGood] of Object.entries(fields)) {
+  for (const [name, { holds, what }] of Object.entries(fields)) {
     const field: unknown = Reflect.get(value, name)
-    if (field !== undefined && !isGood(field))
-      throw new GupperError('protocol', `a request's ${name} is not ${JSON.stringify(field)}`)
+    if (field !== undefined && !holds(field))
+      throw new GupperError('protocol', `a request's ${name} has to be ${what}`)
   }
   return value as ControlRequest
 }
 
-const isText = (value: unknown): boolean => typeof value === 'string'
-const fields: Record<Exclude<keyof ControlRequest, 'verb'>, (value: unknown) => boolean> = {
-  digest: isText,
-  target: isText,
-  version: isText,
-  dryRun: (value) => typeof value === 'boolean',
-  count: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+interface Kind {
+  holds: (value: unknown) => boolean
+  what: string
+}
+
+const text: Kind = { holds: (value) => typeof value === 'string', what: 'text' }
+const fields: Record<keyof ControlRequest, Kind> = {
+  verb: text,
+  digest: text,
+  target: text,
+  version: text,
+  dryRun: { holds: (value) => typeof value === 'boolean', what: 'true or false' },
+  count: {
+    holds: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+    what: 'a whole number, at least 0',
+  },
 }

@@ -45,6 +45,8 @@ export class Journal {
   readonly #put: StatementSync
   readonly #add: StatementSync
   readonly facts: Readonly<Facts>
+  /** Whether nothing had been written down when it was opened. */
+  readonly isEmpty: boolean
 
   private constructor(database: DatabaseSync) {
     this.#database = database
@@ -56,6 +58,7 @@ export class Journal {
     const rows = database.prepare('SELECT name, value FROM facts').all() as { name: string; value: string }[]
     const known = rows.map(({ name, value }): [string, unknown] => [name, JSON.parse(value)])
     const facts = Object.fromEntries(known.filter(([, value]) => value !== null))
+    this.isEmpty = rows.length === 0
     this.facts = { state: 'OK', phase: 'idle', ...facts }
   }
 

@@ -1,0 +1,108 @@
+#!/usr/bin/env bats
+# What people ask of a service, here and on another machine: status, its history, rollback.
+
+load helpers
+load service
+
+setup() { service_setup; need jq; need curl; }
+teardown() { service_teardown; }
+
+@test "rollback goes back without the source, freezes, and the state and history survive a new start" {
+  make_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --healthy-for 0 --source ./pkgs
+  make_service 1.1.0
+  wait_until 20 answers 1.1.0
+  wait_until 10 status_is app '.phase == "committed"'
+  mv pkgs away
+  cd "$HOME"
+  run_gupper rollback app
+  assert_output_has '"from":"1.1.0","to":"1.0.0"'
+  cd "$BATS_TEST_TMPDIR/work"
+  mv away pkgs
+  assert_answers 1.0.0
+  stop_service
+  start_service app --listen 127.0.0.1:0 --healthy-for 0 --source ./pkgs
+  run_gupper status app
+  assert_output_has '"state":"FREEZE"'
+  assert_answers 1.0.0
+  run_gupper status app --history
+  jq -se 'any(.event == "rolled back" and .from == "1.1.0" and .to == "1.0.0")' <<<"$output"
+  run_gupper unfreeze app
+  run_gupper check app
+  assert_silent
+  assert_answers 1.0.0
+}
+
+@test "status tells of what is installed and does not run (DIFF), of all services, and of one that nobody supervises" {
+  make_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  make_service 1.1.0
+  gupper update ./pkgs --to ./app >/dev/null
+  run_gupper status
+  assert_output_has '"state":"DIFF"'
+  assert_output_has '"target":"1.1.0"'
+  assert_answers 1.0.0
+  stop_service
+  run_gupper 69 status app
+  assert_output_has '"supervised":false'
+  assert_stderr_has 'app is not running here'
+  run_gupper 69 status nothing
+  run_gupper status app --history
+  assert_output_has '"event":"started"'
+}
+
+@test "NAME@HOST asks the gupper of another machine, over the user's own ssh" {
+  need sshd; need ssh
+  make_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  start_sshd
+  run_gupper status app@there
+  assert_output_has '"service":"app","state":"OK"'
+  run_gupper restart app@there
+  assert_output_has '"state":"committed"'
+  run_gupper rollback app@there --version 1.0.0
+  assert_output_has '"state":"unchanged"'
+  run_gupper unfreeze app@there
+  make_service 1.1.0
+  run_sh 0 'gupper list ./pkgs | gupper fetch | gupper install --to ./app | gupper activate app@there'
+  assert_output_has '"to":"1.1.0"'
+  run_gupper 69 status nothing@there
+  run_gupper 69 status app@nowhere
+  assert_stderr_has 'ssh could not reach nowhere'
+  run_gupper 64 status app@-oProxyCommand=touch
+}
+
+@test "status: one whose state is damaged is told, and hides no other" {
+  make_service 1.0.0
+  start_service good --listen 127.0.0.1:0 --healthy-for 0
+  local services=$XDG_STATE_HOME/gupper/services
+  mkdir "$services/bad" "$services/empty"
+  head -c 8192 /dev/urandom >"$services/bad/state.db"
+  # One that was killed before it had written anything.
+  : >"$services/empty/state.db"
+  run_gupper 65 status
+  jq -se 'any(.service == "good" and .state == "OK") and any(.error.code == "damaged") and length == 3' <<<"$output"
+  assert_stderr_has "$services/bad/state.db is damaged"
+  assert_stderr_has 'empty is not running here'
+  run_gupper 69 status empty good
+  assert_output_has '"service":"good"'
+}
+
+@test "misbehaviour: after a kill -9 of its supervisor, a word that is a file too is the file for rollback" {
+  make_service 1.0.0
+  make_service 1.1.0
+  install_service 1.0.0
+  gupper update ./pkgs --to ./app >/dev/null
+  start_service app --via socket --listen 127.0.0.1:0 --ready fd --healthy-for 0
+  kill -KILL "$RUN_PID"
+  wait_until 10 has_ended "$RUN_PID"
+  [ -S "$XDG_STATE_HOME/gupper/services/app/control" ]
+  run_gupper rollback app
+  [ "$(field .version <<<"$output")" = 1.0.0 ] && [ "$(field .installed.changed <<<"$output")" = true ]
+  cmp app pkgs/app-1.0.0-any-any
+  # What runs goes on until it is supervised again.
+  assert_answers 1.1.0
+  start_service app --via socket --listen 127.0.0.1:0 --ready fd --healthy-for 0
+  wait_until 20 answers 1.0.0
+  stop_service
+}
