@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Release, StartPlan } from '../activations/activation.ts'
 import { LogSource } from '../logs/source.ts'
 import type { LogWriter } from '../logs/writer.ts'
@@ -10,9 +8,10 @@ import type { ListenAddress } from '../net/listening.ts'
 import type { Check, PreparedCheck } from '../readiness/check.ts'
 import type { SavedProgram } from './journal.ts'
 import { Keeper, type KeeperIdentity } from './keeper.ts'
+import { killLeftovers } from './leftovers.ts'
 import { readOutput, type Output } from './output.ts'
-import { wordsOfLaunch, wordsOfWaiter } from './keeper-script.ts'
-import { findProcesses, isAlive, killAll } from './process.ts'
+import { wordsOfWaiter } from './keeper-script.ts'
+import { findProcesses, isAlive } from './process.ts'
 import { markName, Program } from './program.ts'
 import { commandFor } from './release.ts'
 import type { Settings } from './settings.ts'
@@ -150,20 +149,9 @@ export class Programs {
     return prepared?.again(this.#candidate(program, address), signal)
   }
 
-  /**
-   * Kills whatever was started here in the past and is none of these programs: no two of a service ever run unseen. What they
-   * have written is in the log then.
-   */
+  /** Kills whatever was started here and is none of these programs; see {@link killLeftovers}. */
   async killOthers(but: readonly string[]): Promise<void> {
-    const { directory } = this.#options
-    const names = await readdir(directory).catch(() => [])
-    for (const id of names.filter((name) => /^[0-9a-f]{12}$/.test(name) && !but.includes(name))) {
-      const place = join(directory, id)
-      const output = this.#readLast(place)
-      await killAll(() => findAllOf(id))
-      await output?.finish()
-      await rm(place, { recursive: true, force: true })
-    }
+    await killLeftovers(this.#options.directory, but, this.#options.log)
   }
 
   /** How a program has ended that nobody has looked after, as of a shell; undefined when nobody knows. */
@@ -209,15 +197,6 @@ export class Programs {
     }
   }
 
-  // One that was cut off early has no pipes.
-  #readLast(place: string): Output | undefined {
-    try {
-      return readOutput(place, new LogSource(this.#options.log))
-    } catch {
-      return undefined
-    }
-  }
-
   async #end(id: string, status: number): Promise<void> {
     const kept = this.#kept.get(id)
     if (kept === undefined) return
@@ -236,15 +215,6 @@ export class Programs {
       source?.onLine(listener) ?? (() => undefined)
     return { pid, version: release.version, address, env, cwd, onLine }
   }
-}
-
-/** All that was started for a program: its waiter, the shell that becomes it, and whatever carries its mark. */
-async function findAllOf(id: string): Promise<number[]> {
-  const mark = `\0${markName}=${id}\0`
-  const words = [mark, wordsOfWaiter(id), wordsOfLaunch(id)]
-  return findProcesses(
-    (command, environment) => environment.includes(mark) || words.some((word) => command.includes(word)),
-  )
 }
 
 type Address = { host: string; port: number } | { path: string } | undefined
