@@ -21,6 +21,7 @@ type Controller = Dispatcher.DispatchController
 /** One request with its answer: waits for a program, is sent there, once more if need be, and passes on what comes back. */
 export class Exchange implements Dispatcher.DispatchHandler, OnLine, UnderWay, Waiting {
   refusedBy: Upstream | undefined
+  place = -1
   readonly #traffic: Traffic
   readonly #line: Line
   readonly #req: IncomingMessage

@@ -28,6 +28,7 @@ export class Lane implements OnLine, UnderWay, WireUser {
   raw: string | undefined
   /** What goes on with the request that node:http is reading right now. */
   takeOver: TakeOver | undefined
+  place = -1
   readonly #traffic: Traffic
   readonly #known: KnownHeaders
   readonly #socket: Socket

@@ -2,10 +2,11 @@ import type { Duplex } from 'node:stream'
 import type { Client } from 'undici'
 import { GupperError } from '../errors.ts'
 import type { Backend, Drained } from './proxy.ts'
+import { Roster, type Listed } from './roster.ts'
 import { Wire } from './wire.ts'
 
 /** Something that is under way at a program. */
-export interface UnderWay {
+export interface UnderWay extends Listed {
   /** Ends it now, whatever it has got. */
   cut(): void
 }
@@ -26,7 +27,7 @@ export class Upstream {
   readonly origin: string
   readonly #make: MakeClient
   readonly #onConnect: (upstream: Upstream) => void
-  readonly #underWay = new Set<UnderWay>()
+  readonly #underWay = new Roster<UnderWay>()
   // The one that was used last is taken first, so that those that are too many grow old.
   readonly #idle: Client[] = []
   readonly #wires: Wire[] = []
@@ -135,7 +136,7 @@ export class Upstream {
   cutAll(): number {
     this.#leaving ??= new AbortController()
     this.#closeIdle()
-    const left = [...this.#underWay]
+    const left = this.#underWay.all()
     for (const what of left) what.cut()
     return left.length
   }
