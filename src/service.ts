@@ -35,7 +35,7 @@ let pending = 0
  * Listens: on the socket that was inherited (sd_listen_fds(3)), else on PORT and HOST of the environment, else where
  * the options say. Then says that it is ready (GUPPER_READY_FD). From now on SIGTERM, and the first SIGINT, begin a
  * drain: see {@link drain}.
- * @param server of node:http, node:https or node:net, not listening yet
+ * @param server of node:http, node:https, node:http2 or node:net, not listening yet
  * @returns its address once it listens; "fd:3" for an inherited Unix socket, whose path Node does not tell
  * @throws GupperError `usage` (64) without a server or an address; `config` (78) when what was inherited is no listening
  *   socket, or none of this name; `unreachable` (69) when the address cannot be had
@@ -45,9 +45,13 @@ export async function listen(
   options: ListenOptions = {},
 ): Promise<AddressInfo | string> {
   if (!isServer(server))
-    throw new GupperError('usage', 'listen() takes a server of node:http, node:https or node:net', {
-      hint: "listen(http.createServer((req, res) => res.end('hello')))",
-    })
+    throw new GupperError(
+      'usage',
+      'listen() takes a server of node:http, node:https, node:http2 or node:net',
+      {
+        hint: "listen(http.createServer((req, res) => res.end('hello')))",
+      },
+    )
   if (server.listening)
     throw new GupperError('usage', 'this server listens already', {
       hint: 'leave out server.listen(): listen(server) does it',

@@ -1,5 +1,6 @@
 import * as http from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Http2Session } from 'node:http2'
 import * as https from 'node:https'
 import * as net from 'node:net'
 import type { Socket } from 'node:net'
@@ -14,7 +15,7 @@ interface Connection {
   latest?: ServerResponse
   /** Connection: close has been said, or it is being closed: no request is processed any more. */
   leaving: boolean
-  /** It is no HTTP any more (a websocket), or was never: only its program knows when it is over. */
+  /** It is no HTTP/1 any more (a websocket), or was never: its program, or its session, knows when it is over. */
   foreign: boolean
   /** A TLS handshake is under way on it. */
   raw: boolean
@@ -34,6 +35,7 @@ export class Connections {
   readonly #kind: 'http' | 'https' | 'net'
   readonly #emit: Emit
   readonly #all = new Map<Socket, Connection>()
+  readonly #sessions = new Set<Http2Session>()
   #ended: (() => void) | undefined
   #closed = false
 
@@ -63,6 +65,7 @@ export class Connections {
   async drain(): Promise<void> {
     const ended = new Promise<void>((resolve) => (this.#ended = resolve))
     for (const connection of this.#all.values()) this.#dismiss(connection)
+    for (const session of this.#sessions) session.close()
     // Right after the loop has looked for connections: of a socket that nobody else has, those that wait are reset.
     // Not http's own close(), which closes idle connections without lingering.
     setImmediate(() => {
@@ -88,6 +91,9 @@ export class Connections {
       case 'secureConnection':
         this.#secure(args[0] as Socket)
         break
+      case 'session':
+        this.#join(args[0] as Http2Session)
+        break
       case 'request':
       case 'checkContinue':
       case 'checkExpectation':
@@ -110,6 +116,13 @@ export class Connections {
       this.#settle()
     })
     if (this.#ended) this.#dismiss(connection)
+  }
+
+  // HTTP/2 has a word of its own for it: its client is told what was taken last, and that is finished (RFC 9113 §6.8).
+  #join(session: Http2Session): void {
+    this.#sessions.add(session)
+    session.once('close', () => this.#sessions.delete(session))
+    if (this.#ended) session.close()
   }
 
   // The handshake is over: the socket beneath, which cannot tell when it is idle, is closed with this one.
