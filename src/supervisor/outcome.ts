@@ -45,6 +45,12 @@ export function describeIdle(service: string, way: string, { version }: Release)
   return { service, way, from: version, to: version, took_ms: 0, ...none, state: 'unchanged' }
 }
 
+const next = {
+  'not-ready': 'the old version goes on',
+  reverted: 'the old version runs again, and this build is held back until asked for with install --again',
+  stuck: 'the old version was not found again',
+}
+
 /**
  * The failure of a hand-over, with the last that the program said.
  * @param alive whether anything answers now
@@ -60,6 +66,6 @@ export function explainOutcome(activated: Activated, error: unknown, alive: bool
   const said = log.length === 0 ? '' : `; the last it said:\n${log.slice(-5).join('\n')}`
   return new HandOverError(kind, `${service} ${to} was not made live: ${message}${said}`, activated, {
     cause: error,
-    ...(!alive && { hint: `it is tried again; gupper logs ${service} shows all that it said` }),
+    hint: `${alive ? next[kind] : 'it is tried again'}; gupper logs ${service} shows all that it said`,
   })
 }
