@@ -55,3 +55,19 @@ tries() { [ "$(grep -c '"event":"restarted"' "$RUN_OUT")" -ge "$1" ]; }
   assert_answers 2.0.0
   stop_service
 }
+
+@test "a disk that becomes read-only: the supervisor stays, tells why, and starts the program again once it can write" {
+  mount_for_test state --bind "$PWD/state"
+  mount -o remount,bind,ro "$PWD/state"
+  kill -KILL "$(gupper status app | field .pid)"
+  wait_until 20 event restarted '.reason | test("read-only")'
+  status_is app '.state == "BROKEN" and (.reason | test("read-only"))'
+  umount "$PWD/state"
+  unset 'MOUNTED[-1]'
+  wait_until 60 event restarted '.state == "committed"'
+  assert_answers 1.0.0
+  # It can be stopped while nothing can be written.
+  mount_for_test state --bind "$PWD/state"
+  mount -o remount,bind,ro "$PWD/state"
+  stop_service
+}

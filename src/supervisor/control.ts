@@ -71,7 +71,8 @@ export class Control {
     }, farewell)
     await closed
     clearTimeout(late)
-    await rm(this.#path, { force: true })
+    // One that stays is found to be dead by whoever asks there.
+    await rm(this.#path, { force: true }).catch(() => undefined)
   }
 
   async #serve(socket: Socket, answer: Answer): Promise<void> {

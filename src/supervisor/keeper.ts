@@ -98,7 +98,7 @@ export class Keeper {
    */
   async prepare(id: string): Promise<string> {
     const place = this.placeOf(id)
-    await explaining(`cannot write ${place}`, () => mkdir(place, { recursive: true, mode: 0o700 }))
+    await explaining(`cannot write ${place}`, () => mkdir(place, { mode: 0o700 }))
     await makePipes(...['out', 'err', 'read'].map((name) => join(place, name)))
     return place
   }
@@ -120,8 +120,8 @@ export class Keeper {
       throw new GupperError('not-running', 'the keeper of the programs is gone')
     }
     const pid = Number(await started)
-    // It holds the environment: not longer on the disk than needed.
-    await rm(join(place, 'launch'), { force: true })
+    // It holds the environment: not longer on the disk than needed. But a program that runs is no failure.
+    await rm(join(place, 'launch'), { force: true }).catch(() => undefined)
     return identify(pid) ?? { pid, started: 'gone' }
   }
 
@@ -135,11 +135,11 @@ export class Keeper {
     return join(this.#directory, id)
   }
 
-  /** Forgets a program that has ended, when all it wrote has been read: its waiter may go. */
+  /** Forgets a program that has ended, when all it wrote has been read: its waiter may go. What cannot be removed stays. */
   async forget(id: string): Promise<void> {
     tell(join(this.placeOf(id), 'read'), '')
     this.#ended.delete(id)
-    await rm(this.placeOf(id), { recursive: true, force: true })
+    await rm(this.placeOf(id), { recursive: true, force: true }).catch(() => undefined)
   }
 
   /** Whether it is there, and takes commands. */

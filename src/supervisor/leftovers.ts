@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { explaining } from '../errors.ts'
 import { LogSource } from '../logs/source.ts'
 import type { LogWriter } from '../logs/writer.ts'
 import { wordsOfLaunch, wordsOfWaiter } from './keeper-script.ts'
@@ -24,7 +25,7 @@ export async function killLeftovers(
     const output = readLast(place, log)
     await killAll(() => findAllOf(id))
     await output?.finish()
-    await rm(place, { recursive: true, force: true })
+    await explaining(`cannot remove ${place}`, () => rm(place, { recursive: true, force: true }))
   }
 }
 
