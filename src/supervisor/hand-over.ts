@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { GupperError } from '../errors.ts'
 import type { Drained, Release, Way } from '../activations/activation.ts'
 import type { Phase } from '../web/service-view.ts'
-import { describeEnd, type Program } from './program.ts'
+import { describeEnd, type Program } from './programs/program.ts'
 
 /** What a hand-over came to. */
 export interface HandOverResult extends Drained {

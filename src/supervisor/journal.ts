@@ -2,8 +2,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Release } from '../activations/activation.ts'
 import { GupperError } from '../errors.ts'
 import type { HistoryEntry, Phase, ServiceState } from '../web/service-view.ts'
-import type { KeeperIdentity } from './keeper.ts'
-import type { ProcessIdentity } from './process.ts'
+import type { KeeperIdentity } from './programs/keeper.ts'
+import type { ProcessIdentity } from './programs/process.ts'
 
 /** A program as it is written down, to be found again. */
 export interface SavedProgram extends ProcessIdentity {

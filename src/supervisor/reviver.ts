@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import type { Ended } from '../activations/activation.ts'
 import { GupperError, type ErrorCode } from '../errors.ts'
-import { describeEnd, type Program } from './program.ts'
+import { describeEnd, type Program } from './programs/program.ts'
 import { readRelease } from './release.ts'
 import type { Supervisor } from './supervisor.ts'
 import { tryTakeBack } from './try-take-back.ts'

@@ -2,7 +2,7 @@ import type { Release, Stage, Way } from '../activations/activation.ts'
 import { GupperError } from '../errors.ts'
 import type { Observer } from '../package/observer.ts'
 import type { Check } from '../readiness/check.ts'
-import type { Program } from './program.ts'
+import type { Program } from './programs/program.ts'
 import type { Settings } from './settings.ts'
 
 /** What the ways need beside the stage. */

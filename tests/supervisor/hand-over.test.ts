@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest'
 import type { Release, Way } from '../../src/activations/activation.ts'
 import { handOver, type HandOverContext, type HandOverResult } from '../../src/supervisor/hand-over.ts'
-import type { Program } from '../../src/supervisor/program.ts'
+import type { Program } from '../../src/supervisor/programs/program.ts'
 import { it, type World } from './tools.ts'
 
 const stays = 'exec sleep 1000'

@@ -3,8 +3,8 @@ import { createConnection } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished } from 'vitest'
-import { Keeper } from '../../src/supervisor/keeper.ts'
-import { identify } from '../../src/supervisor/process.ts'
+import { Keeper } from '../../src/supervisor/programs/keeper.ts'
+import { identify } from '../../src/supervisor/programs/process.ts'
 import { isUp, it, until, up } from './tools.ts'
 
 const local = { host: '127.0.0.1', port: 0 }

@@ -4,7 +4,7 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished } from 'vitest'
-import { openListening, parseListen } from '../../src/supervisor/listening-socket.ts'
+import { openListening, parseListen } from '../../src/supervisor/programs/listening-socket.ts'
 import { it } from './tools.ts'
 
 describe('where to listen', () => {

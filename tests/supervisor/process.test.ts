@@ -11,7 +11,7 @@ import {
   killAll,
   measureGroup,
   signalTo,
-} from '../../src/supervisor/process.ts'
+} from '../../src/supervisor/programs/process.ts'
 import { it, until } from './tools.ts'
 
 /** Runs a line of sh in a group of its own; `first` is the first line that it writes. */

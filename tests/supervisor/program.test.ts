@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect } from 'vitest'
-import { describeEnd, Program } from '../../src/supervisor/program.ts'
-import { findMarked, identify, isAlive } from '../../src/supervisor/process.ts'
+import { describeEnd, Program } from '../../src/supervisor/programs/program.ts'
+import { findMarked, identify, isAlive } from '../../src/supervisor/programs/process.ts'
 import { isUp, it, saved, until, up } from './tools.ts'
 
 const loop = 'while :; do sleep 1000 & wait $!; done'

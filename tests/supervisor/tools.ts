@@ -9,8 +9,8 @@ import { openLog } from '../../src/logs/writer.ts'
 import { silent } from '../../src/package/observer.ts'
 import { parseCheck } from '../../src/readiness/parse.ts'
 import type { SavedProgram } from '../../src/supervisor/journal.ts'
-import type { Program } from '../../src/supervisor/program.ts'
-import { Programs } from '../../src/supervisor/programs.ts'
+import type { Program } from '../../src/supervisor/programs/program.ts'
+import { Programs } from '../../src/supervisor/programs/programs.ts'
 import type { Settings } from '../../src/supervisor/settings.ts'
 
 const deadline = 20_000 // ms

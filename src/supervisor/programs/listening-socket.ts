@@ -2,8 +2,8 @@ import { lookup } from 'node:dns/promises'
 import { renameSync } from 'node:fs'
 import { pid } from 'node:process'
 import { Server, type AddressInfo } from 'node:net'
-import { GupperError } from '../errors.ts'
-import { backlog, clearSocket, explainListen, type ListenAddress } from '../net/listening.ts'
+import { GupperError } from '../../errors.ts'
+import { backlog, clearSocket, explainListen, type ListenAddress } from '../../net/listening.ts'
 
 const flag = '--listen'
 

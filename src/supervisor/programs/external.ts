@@ -1,5 +1,5 @@
-import type { Release } from '../activations/activation.ts'
-import { formatTime } from '../package/time.ts'
+import type { Release } from '../../activations/activation.ts'
+import { formatTime } from '../../package/time.ts'
 import { Program } from './program.ts'
 
 /** A program that somebody else runs (systemd, an init script): nothing of it is started or ended here. */

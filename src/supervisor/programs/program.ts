@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { constants } from 'node:os'
-import type { Ended, Release, Running } from '../activations/activation.ts'
+import type { Ended, Release, Running } from '../../activations/activation.ts'
 import { findGroup, findMarked, isAlive, signalTo, type ProcessIdentity } from './process.ts'
-import type { SavedProgram } from './journal.ts'
+import type { SavedProgram } from '../journal.ts'
 
 /** How a program was stopped. */
 export interface Stopped {

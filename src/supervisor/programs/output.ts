@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs'
 import { join } from 'node:path'
-import type { LogSource } from '../logs/source.ts'
-import { readStream } from '../logs/stream.ts'
+import type { LogSource } from '../../logs/source.ts'
+import { readStream } from '../../logs/stream.ts'
 
 /** What a program writes, on its way into the log. */
 export interface Output {

@@ -1,6 +1,6 @@
 import { constants, openSync, closeSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { explain } from '../errors.ts'
+import { explain } from '../../errors.ts'
 
 /**
  * Opens a named pipe for reading, without an end: it is held open for writing too, so whoever writes may come and go.
