@@ -154,7 +154,14 @@ root_field() { tr -d '\n' <repo/metadata/1.root.json | field ".signed.$1"; }
   run_gupper 64 trust init repo --keys repo/keys
   assert_stderr_has "inside of what is published"
   [ ! -e repo/keys ]
+  mkdir -p repo && ln -s repo link
+  run_gupper 64 trust init repo --keys link/keys
   run_gupper 64 trust init repo --keys repo
+  [ -z "$(ls -A repo)" ]
+  run_gupper trust init other --keys keys
+  run_gupper 64 trust key other/root9.pem
+  assert_stderr_has "inside of what is published"
+  [ ! -e other/root9.pem ]
   run_gupper 64 trust init repo
   run_gupper 64 trust init
 }

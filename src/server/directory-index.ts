@@ -9,6 +9,7 @@ import { inSlices } from '../package/each.ts'
 import { makeEntry, sameBytes, stampOf } from './entry.ts'
 import { hashSmallUnchanged, smallFile, type Hashed } from './hash.ts'
 import { HashQueue } from './hash-queue.ts'
+import { isPrivateKey } from '../store/private-key.ts'
 import { findWritten } from '../store/writers.ts'
 
 /** What a directory index works with. */
@@ -197,7 +198,12 @@ export class DirectoryIndex {
 
   #list(name: string, stat: BigIntStats, digest: string): void {
     this.#forget(name)
-    if (!this.#closed) this.#options.catalog.add(makeEntry(name, stat, digest))
+    const { dir, catalog } = this.#options
+    if (this.#closed) return
+    if (isPrivateKey(join(dir, name))) {
+      catalog.remove(name)
+      this.#warnOnce(name, 'it is a private key, which nobody else should have')
+    } else catalog.add(makeEntry(name, stat, digest))
   }
 
   /** Lists a file that was hashed, if it is still what it was. */
@@ -225,10 +231,14 @@ export class DirectoryIndex {
 
   #complain(name: string, error: unknown): void {
     const errno = errnoOf(error)
-    if (errno === 'ENOENT' || errno === 'ELOOP' || this.#complained.has(name)) return
+    if (errno !== 'ENOENT' && errno !== 'ELOOP')
+      this.#warnOnce(name, `it cannot be read (${errno ?? String(error)})`)
+  }
+
+  #warnOnce(name: string, why: string): void {
+    if (this.#complained.has(name)) return
     this.#complained.add(name)
-    const path = join(this.#options.dir, name)
-    this.#options.observer.warn(`${path} is not served: it cannot be read (${errno ?? String(error)})`)
+    this.#options.observer.warn(`${join(this.#options.dir, name)} is not served: ${why}`)
   }
 
   #settleFirst(): void {

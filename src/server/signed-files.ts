@@ -1,6 +1,7 @@
 import { lstatSync, type BigIntStats } from 'node:fs'
 import { join } from 'node:path'
 import { isSafeName } from '../package/filename.ts'
+import { isPrivateKey } from '../store/private-key.ts'
 import { Downloads } from './download.ts'
 import { makeEntry, stampOf, type Entry } from './entry.ts'
 import type { Answers, Exchange } from './exchange.ts'
@@ -53,7 +54,7 @@ export class SignedFiles {
 
   async #find(folder: Folder, name: string): Promise<Entry | undefined> {
     const [, hex] = /^([0-9a-f]{64})\../.exec(name) ?? []
-    if (folder === 'targets' && hex === undefined) return undefined
+    if (folder === 'targets' ? hex === undefined : !name.endsWith('.json')) return undefined
     const file = `${folder}/${name}`
     const path = join(this.#dir, folder, name)
     // Never through a link: it may lead anywhere.
@@ -66,6 +67,7 @@ export class SignedFiles {
       if (known?.stamp === stamp) return known
       const named = folder === 'targets' && !isSignature(name)
       const digest = named ? `sha256:${hex ?? ''}` : await hash(path, stat)
+      if (isPrivateKey(path)) return undefined
       if (digest !== undefined) return this.#remember(file, stat, digest)
       // Replaced in the very moment: the next look meets the new one.
     }

@@ -15,6 +15,7 @@ import { copyHashed } from './copy.ts'
 import { makeDirectory, syncDirectory } from './durable.ts'
 import { sweep, temporaryName } from './pack-leftovers.ts'
 import { collectFile, collectTree } from './pack-tree.ts'
+import { isPrivateKey } from './private-key.ts'
 
 /** What a package is to be, and where. */
 export interface PackOptions {
@@ -52,6 +53,10 @@ export async function packPackage(input: string, options: PackOptions): Promise<
   if (!found.isFile() && !found.isDirectory())
     throw new GupperError('bad-package', `cannot pack ${input}: it is neither a file nor a directory`, {
       hint: 'give an executable, or a directory',
+    })
+  if (found.isFile() && isPrivateKey(source))
+    throw new GupperError('bad-package', `cannot pack ${input}: it is a private key`, {
+      hint: 'keep it to yourself, outside of what is published',
     })
   const format = options.format ?? (found.isDirectory() ? 'tar.gz' : formatOf(source))
   if (format === 'raw' && found.isDirectory())

@@ -3,6 +3,7 @@ import { link, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { digestOf } from '../../src/package/digest.ts'
+import { silent } from '../../src/package/observer.ts'
 import { ask, listed, makeDir, start, tagOf, until } from './tools.ts'
 
 const file = 'app-1.0.0-any-any'
@@ -131,6 +132,34 @@ describe('the files of a signed repository', () => {
     await symlink('../elsewhere', path.join(dir, 'metadata'))
     const { url } = await start(dir)
     expect((await ask(`${url}/metadata/timestamp.json`)).status).toBe(404)
+  })
+
+  test('private keys that lie about are neither listed nor given away, whatever folder they are in', async () => {
+    const dir = await makeRepository()
+    const pem = '-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n'
+    const names = ['root.pem', 'tls.key', 'online.pem.retired']
+    for (const name of names) {
+      await writeFile(path.join(dir, name), pem)
+      await writeFile(path.join(dir, 'metadata', name), pem)
+      await writeFile(path.join(dir, 'targets', `${'1'.repeat(64)}.${name}`), pem)
+    }
+    await writeFile(path.join(dir, 'root.pub.pem'), '-----BEGIN PUBLIC KEY-----\n')
+    const warnings: string[] = []
+    const { url } = await start(dir, {
+      observer: { ...silent, warn: (message) => void warnings.push(message) },
+    })
+    for (const name of names)
+      for (const place of ['download', 'metadata', `targets/${'1'.repeat(64)}.`])
+        expect([name, (await ask(`${url}/${place.replace(/[^.]$/, '$&/')}${name}`)).status]).toEqual([
+          name,
+          404,
+        ])
+    expect((await ask(`${url}/download/root.pub.pem`)).status).toBe(200)
+    expect((await ask(url)).text).not.toContain('tls.key')
+    expect(warnings.filter((warning) => warning.endsWith('which nobody else should have'))).toHaveLength(3)
+    await replace(path.join(dir, 'root.pub.pem'), pem)
+    await until('the warning', () => warnings.length === 4)
+    expect((await ask(`${url}/download/root.pub.pem`)).status).toBe(404)
   })
 
   test('the folders are no packages', async () => {

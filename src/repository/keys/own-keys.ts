@@ -1,6 +1,6 @@
-import { lstat, realpath } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import type { KeyObject } from 'node:crypto'
-import { dirname, join, relative, sep } from 'node:path'
+import { dirname, join } from 'node:path'
 import { GupperError, errnoOf, explain, explaining } from '../../errors.ts'
 import type { Observer } from '../../package/observer.ts'
 import { makeDirectory, openDirectory } from '../../store/durable.ts'
@@ -9,6 +9,7 @@ import { keyIdOf, publicKeyOf } from '../../trust/tuf/key.ts'
 import type { PublicKey } from '../../trust/tuf/model.ts'
 import { makeKey, readKeyFile, writeKeyFile, type KeyType } from './key-file.ts'
 import { warnOfReaders } from './keyring.ts'
+import { demandOutside } from './outside.ts'
 
 /** Root and targets sign by hand and are kept offline; the online key signs snapshot and timestamp by itself. */
 export const keyNames = ['root', 'targets', 'online'] as const
@@ -48,14 +49,7 @@ export async function ownKeys(directory: string, options: OwnOptions): Promise<R
  */
 export async function openKeys(directory: string, root: string): Promise<void> {
   await explaining(`cannot write ${directory}`, async () => {
-    const inside = async (): Promise<boolean> => {
-      const way = relative(await realpath(root), await realpath(directory).catch(() => directory))
-      return way !== '..' && !way.startsWith(`..${sep}`)
-    }
-    if (await inside())
-      throw new GupperError('usage', `the keys would be inside of what is published, ${root}`, {
-        hint: 'choose a directory outside of it: --keys DIR',
-      })
+    await demandOutside(directory, root)
     await makeDirectory(dirname(directory))
     // A private key that was being written must not lie about.
     if (!(await openDirectory(directory, 0o700))) await sweep(directory)

@@ -6,6 +6,7 @@ import { openDirectory, writeDurably } from '../../store/durable.ts'
 import { temporaryName } from '../../store/pack-leftovers.ts'
 import { keyIdOf, publicKeyOf } from '../../trust/tuf/key.ts'
 import type { NamedKey } from '../roles/key-change.ts'
+import { demandOutside } from './outside.ts'
 import { ownKey, type OwnOptions } from './own-keys.ts'
 
 /**
@@ -45,7 +46,7 @@ export interface KeyFiles {
 /**
  * Makes a private key outside of any repository, and writes its public half beside it: FILE.pem and FILE.pub. A key that
  * is there is left as it is.
- * @throws GupperError `usage` (64) for a directory, `config` (78) where the file is no key that can be used, `cannot-write` (73)
+ * @throws GupperError `usage` (64) for a directory or a place in a repository, `config` (78) where the file is no key that can be used, `cannot-write` (73)
  */
 export async function makeKeyFiles(path: string, options: OwnOptions): Promise<KeyFiles> {
   const found = await stat(path).catch(() => undefined)
@@ -58,6 +59,7 @@ export async function makeKeyFiles(path: string, options: OwnOptions): Promise<K
       hint: 'let its name end in .pem',
     })
   const directory = dirname(path)
+  await explaining(`cannot write ${path}`, () => demandOutside(directory))
   await openDirectory(directory, 0o700)
   const { half, id, made } = await ownKey(path, options)
   const out = path.replace(/\.pem$/, '.pub')

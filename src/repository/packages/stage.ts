@@ -7,6 +7,7 @@ import type { PackageRecord } from '../../package/record.ts'
 import { copyHashed } from '../../store/copy.ts'
 import { makeDirectory } from '../../store/durable.ts'
 import { sweep, temporaryName } from '../../store/pack-leftovers.ts'
+import { isPrivateKey } from '../../store/private-key.ts'
 import { signatureEnding } from '../layout.ts'
 import { modeOf } from './plain.ts'
 
@@ -50,6 +51,8 @@ export async function stage(record: PackageRecord, directory: string, signal?: A
   const temporary = join(directory, temporaryName())
   try {
     const copied = await copyHashed(path, temporary, { mode: modeOf(file), limit: size, signal })
+    if (isPrivateKey(temporary, file))
+      throw new GupperError('bad-package', `cannot publish ${path}: it is a private key`)
     if (copied.size === 0) throw new GupperError('bad-package', `cannot publish ${path}: it is empty`)
     if (size !== undefined && copied.size !== size)
       throw new GupperError('wrong-size', `${path} has ${copied.size} bytes, but its record says ${size}`)
