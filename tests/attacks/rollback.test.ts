@@ -170,4 +170,21 @@ describe('mix and match', () => {
     )
     await expectRecovery(machine, mirror, repository)
   })
+
+  it('that is given to a program with a root between the first and the newest is noticed', async ({
+    repository,
+    mirror,
+    machine,
+  }) => {
+    repository.publish('root', 'timestamp')
+    const old = copyOf(repository)
+    repository.publish('root')
+    publish(repository, ['app-2.0.0-any-any'])
+    expectListed(await machine.list(mirror.url), [app, 'app-2.0.0-any-any'])
+    await writeFile(machine.root, repository.files.get('2.root.json') ?? '')
+    mirror.served = old
+    expectRefused(await machine.list(mirror.url), 77, /has version \d+, but \d+ was seen before/)
+    mirror.served = repository
+    expectListed(await machine.list(mirror.url), [app, 'app-2.0.0-any-any'])
+  })
 })

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { identitiesOf } from './threshold.ts'
 import type { Root } from './model.ts'
 
@@ -12,6 +13,18 @@ export interface Marks {
   signers: Record<Forwardable, string[]>
   /** The root with which what was marked before was forgotten. */
   since: number
+  /** The roots that were trusted one after the other, each by its {@link idOf}: any of them stands for this repository. */
+  roots: string[]
+}
+
+/** What a root is known by: the beginning of its SHA-256. */
+export function idOf(root: Uint8Array): string {
+  return createHash('sha256').update(root).digest('hex').slice(0, 16)
+}
+
+/** Notes down that a root was trusted. */
+export function withRoot(marks: Marks, root: Uint8Array): Marks {
+  return { ...marks, roots: [...new Set([...marks.roots, idOf(root)])] }
 }
 
 /** The roles of online keys: whoever steals them can say enormous versions. */
@@ -20,7 +33,8 @@ export type Forwardable = (typeof forwardable)[number]
 
 /** Where nothing was trusted yet. */
 export function noMarks(): Marks {
-  return { root: 0, timestamp: 0, snapshot: 0, roles: {}, signers: { timestamp: [], snapshot: [] }, since: 0 }
+  const signers = { timestamp: [], snapshot: [] }
+  return { root: 0, timestamp: 0, snapshot: 0, roles: {}, signers, since: 0, roots: [] }
 }
 
 /**
@@ -35,13 +49,15 @@ export function withoutRotated(marks: Marks, root: Root): Marks {
     const now = identitiesOf(root.roles[role].keyids, root.keys)
     return signers.filter((signer) => now.has(signer)).length >= root.roles[role].threshold
   })
-  return standing ? marks : { ...noMarks(), root: marks.root, since: root.version }
+  const { root: newest, roots } = marks
+  return standing ? marks : { ...noMarks(), root: newest, since: root.version, roots }
 }
 
 /** The higher of two marks in each place; nothing of those that were forgotten since. */
 export function highest(a: Marks, b: Marks): Marks {
   const root = Math.max(a.root, b.root)
-  if (a.since !== b.since) return { ...(a.since > b.since ? a : b), root }
+  const roots = [...new Set([...a.roots, ...b.roots])]
+  if (a.since !== b.since) return { ...(a.since > b.since ? a : b), root, roots }
   const roles = new Map(Object.entries(a.roles))
   for (const [name, version] of Object.entries(b.roles))
     roles.set(name, Math.max(version, roles.get(name) ?? 0))
@@ -56,6 +72,7 @@ export function highest(a: Marks, b: Marks): Marks {
       snapshot: later('snapshot').signers.snapshot,
     },
     since: a.since,
+    roots,
   }
 }
 
@@ -67,21 +84,22 @@ export function highest(a: Marks, b: Marks): Marks {
 export function readMarks(value: unknown): Marks | undefined {
   if (!isObject(value)) return undefined
   const marks = { ...noMarks(), ...value }
-  const { root, timestamp, snapshot, since, roles, signers } = marks as Record<keyof Marks, unknown>
+  const { root, timestamp, snapshot, since, roles, signers, roots } = marks as Record<keyof Marks, unknown>
   const holds =
     [root, timestamp, snapshot, since].every(isVersion) &&
     isObject(roles) &&
     Object.values(roles).every(isVersion) &&
     isObject(signers) &&
-    forwardable.every((role) => {
-      const list = signers[role]
-      return Array.isArray(list) && list.every((one) => typeof one === 'string')
-    })
+    [roots, ...forwardable.map((role) => signers[role])].every(isWords)
   return holds ? marks : undefined
 }
 
 function isVersion(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isWords(value: unknown): boolean {
+  return Array.isArray(value) && value.every((one) => typeof one === 'string')
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,5 @@
 import { GupperError } from '../../errors.ts'
-import { forwardable, highest, withoutRotated, type Forwardable, type Marks } from './marks.ts'
+import { forwardable, highest, withoutRotated, withRoot, type Forwardable, type Marks } from './marks.ts'
 import { parseMetadata } from './metadata.ts'
 import type { Envelope, Root, Snapshot, Timestamp } from './model.ts'
 import { loadRole } from './role.ts'
@@ -72,6 +72,7 @@ async function updateRoot(trusted: Trusted): Promise<void> {
       throw new GupperError('untrusted', `${name} says that it is version ${next.signed.version}`)
     trusted.root = next
     trusted.fresh.set('root', bytes)
+    trusted.marks = withRoot(trusted.marks, bytes)
   }
   const { signed: root } = trusted.root
   // Before anything is concluded from it: an older root knows other keys, and would have the marks forgotten.

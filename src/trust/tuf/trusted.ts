@@ -1,7 +1,7 @@
 import { GupperError } from '../../errors.ts'
 import { silent, type Observer } from '../../package/observer.ts'
 import { metadataLimits, type MetadataLimits } from './limits.ts'
-import type { Marks } from './marks.ts'
+import { withRoot, type Marks } from './marks.ts'
 import { parseMetadata } from './metadata.ts'
 import type { Envelope, Root, Snapshot, Targets, Timestamp } from './model.ts'
 import { demandThreshold } from './threshold.ts'
@@ -61,7 +61,7 @@ export async function openTrusted(options: RefreshOptions): Promise<Trusted> {
     timestamp: undefined,
     snapshot: undefined,
     roles: new Map(),
-    marks: options.marks,
+    marks: bytes === undefined ? options.marks : withRoot(options.marks, bytes),
     fresh: new Map(bytes === undefined ? [] : [['root', bytes]]),
     stale: new Set(),
     size: 0,
