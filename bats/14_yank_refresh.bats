@@ -56,3 +56,19 @@ teardown() { common_teardown; }
   run_gupper 78 trust refresh nowhere --keys keys
   run_gupper 64 trust refresh repo --keys keys --expires timestamp=soon
 }
+
+@test "yank --undo: bytes that are gone are offered to nobody, block nothing, and are healed by publishing them again" {
+  init
+  app 1.0.0 | publish >/dev/null
+  gupper yank app@1.0.0 --to repo --keys keys >/dev/null
+  rm repo/targets/*app-1.0.0*
+  sums repo >before
+  run_gupper 69 yank app@1.0.0 --to repo --keys keys --undo
+  assert_stderr_has ".app-1.0.0-"
+  assert_stderr_has "gupper publish --to"
+  sums repo | diff before -
+  run_gupper trust refresh repo --keys keys
+  run_gupper publish --to repo --keys keys pkgs/*-1.0.0-*
+  run_gupper yank app@1.0.0 --to repo --keys keys --undo
+  [ "$(offered)" = 1.0.0 ]
+}

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { GupperError } from '../errors.ts'
 import { delegatedKeys, delegatedNames } from '../trust/tuf/delegation.ts'
 import type { Delegations, Envelope, Targets } from '../trust/tuf/model.ts'
 import { canCommit } from './commit.ts'
 import type { Draft } from './draft.ts'
+import { findUnfit, type Arriving } from './fitness.ts'
 import { canSign, lackOf, pickKeys, signWith } from './sign.ts'
 
 /** Metadata of roles that speak for targets, by role. */
@@ -14,14 +16,20 @@ export interface Gathered {
   edited: Envelopes
   /** That, and what waits. */
   all: Envelopes
-  /** What of it is signed by enough keys, and hangs together. */
+  /** What of it is signed by enough keys, hangs together, and is fit for clients. */
   complete: Envelopes
+  /** What is not fit, see {@link findUnfit}. */
+  unfit: ReadonlyMap<string, GupperError>
   /** Where a part of targets had to be set apart: what waits in its place. */
   later?: Envelope<Targets>
 }
 
-/** Signs what was edited with the keys at hand. */
-export async function gather(draft: Draft): Promise<Gathered> {
+/**
+ * Signs what was edited with the keys at hand.
+ * @param arriving the bytes of targets that are put in place with it
+ * @throws GupperError as {@link findUnfit}
+ */
+export async function gather(draft: Draft, arriving?: Arriving): Promise<Gathered> {
   const edited = new Map<string, Envelope<Targets>>()
   for (const [role, signed] of draft.edited)
     edited.set(role, signWith({ signed, signatures: [] }, await draft.pensOf(role), draft.keyring))
@@ -31,12 +39,14 @@ export async function gather(draft: Draft): Promise<Gathered> {
     // What was delegated may have been taken back meanwhile.
     if (envelope !== undefined && !all.has(role) && (await draft.knows(role))) all.set(role, envelope)
   }
-  const complete = await selectComplete(draft, all)
-  const apart = complete.has('targets') || !canCommit(draft) ? undefined : await setApart(draft, all)
-  if (apart === undefined) return { edited, all, complete }
-  all.set('targets', apart.now)
-  edited.set('targets', apart.now)
-  return { edited, all, complete: await selectComplete(draft, all), later: apart.later }
+  const unfit = await findUnfit(draft, all, arriving)
+  const fit = new Map([...all].filter(([role]) => !unfit.has(role)))
+  const complete = await selectComplete(draft, fit)
+  const whole = complete.has('targets') || unfit.has('targets')
+  const apart = whole || !canCommit(draft) ? undefined : await setApart(draft, fit)
+  if (apart === undefined) return { edited, all, complete, unfit }
+  for (const envelopes of [all, edited, fit]) envelopes.set('targets', apart.now)
+  return { edited, all, complete: await selectComplete(draft, fit), unfit, later: apart.later }
 }
 
 async function selectComplete(draft: Draft, all: Envelopes): Promise<Envelopes> {

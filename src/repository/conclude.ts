@@ -1,18 +1,19 @@
 import { rename } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { explaining } from '../errors.ts'
-import { isSafeName } from '../package/filename.ts'
+import { GupperError, explaining } from '../errors.ts'
 import { syncDirectory } from '../store/durable.ts'
 import type { Envelope, Root, Target, Targets } from '../trust/tuf/model.ts'
 import { canCommit, commit, demandOnline, prepare, type Change } from './commit.ts'
 import { readCommitted } from './committed.ts'
 import { gather, type Envelopes } from './complete.ts'
 import { Draft } from './draft.ts'
+import { warnOfUnfit } from './fitness.ts'
 import { clearJournal, recover, writeJournal } from './journal.ts'
 import { targetPath, type Layout } from './layout.ts'
 import { readPending, writePending } from './pending/pending.ts'
 import { withContext } from './pending/context.ts'
-import { settlePlain } from './packages/plain.ts'
+import { isPackageFile, settlePlain } from './packages/plain.ts'
 import { canSign, lackOf } from './sign.ts'
 import { finishTurn } from './roles/turn.ts'
 
@@ -52,14 +53,17 @@ const none: Envelopes = new Map()
 /**
  * Ends a draft: signs what was edited with the keys at hand, and commits all that is complete, if the keys of snapshot
  * and timestamp are at hand too. What is not waits in REPO/.gupper/pending/.
- * @throws GupperError `cannot-write` or `no-space` (73): the repository is as it was; `config` (78) when a refresh lacks its key
+ * @throws GupperError `cannot-write` or `no-space` (73): the repository is as it was; `config` (78) when a refresh lacks its
+ * key; `not-found` (69) where the bytes are not there of what was edited
  */
 export async function conclude(
   draft: Draft,
   { placements = [], refresh = false, before, write = commit }: ConcludeOptions = {},
 ): Promise<Outcome> {
   if (refresh) demandOnline(draft)
-  const { edited, all, complete, later } = await gather(draft)
+  const arriving = new Set(placements.map(({ file, hash }) => basename(targetPath(draft.layout, hash, file))))
+  const { edited, all, complete, unfit, later } = await gather(draft, arriving)
+  warnOfUnfit(draft, unfit)
   const ready = canCommit(draft) ? complete : none
   const change = ready.size > 0 || refresh ? await prepare(draft, ready) : undefined
   await carryOut(draft, { all, edited, ready, change, placements, later, before, write })
@@ -88,6 +92,7 @@ async function carryOut(draft: Draft, work: Work): Promise<void> {
     await work.before?.()
     return
   }
+  let settled = true
   const journaled = targets.size > 0 || (change?.files.length ?? 0) > 0
   try {
     if (journaled)
@@ -99,13 +104,27 @@ async function carryOut(draft: Draft, work: Work): Promise<void> {
     await work.before?.()
     if (change !== undefined) await work.write(layout, change)
     await keepWaiting(draft, work)
-    for (const [file, target] of touched) await settlePlain(layout, file, target, draft.observer)
-    if (touched.size > 0) await explaining(`cannot write ${layout.root}`, () => syncDirectory(layout.root))
+    settled = await settle(draft, touched)
   } catch (error) {
     await undo(draft)
     throw error
   }
-  if (journaled) await clearJournal(layout)
+  if (journaled && settled) await clearJournal(layout)
+}
+
+/** @returns whether all is done; the world knows already, so that what is not is left to the next run */
+async function settle({ layout, observer }: Draft, touched: ReadonlyMap<string, Target>): Promise<boolean> {
+  try {
+    for (const [file, target] of touched) await settlePlain(layout, file, target, observer)
+    if (touched.size > 0) await explaining(`cannot write ${layout.root}`, () => syncDirectory(layout.root))
+    return true
+  } catch (error) {
+    if (!(error instanceof GupperError)) throw error
+    observer.warn(`it is committed, but not for clients without trust: ${error.message}`, {
+      hint: `${error.hint}; the next run here finishes it`,
+    })
+    return false
+  }
 }
 
 async function place({ layout }: Draft, placements: readonly Placement[]): Promise<void> {
@@ -138,14 +157,15 @@ async function undo({ layout, committed: _old, ...parts }: Draft): Promise<void>
   }
 }
 
-/** The targets that the world is about to be told something new of. */
+/** The packages that the world is about to be told something new of, by the role that speaks for each. */
 async function findTouched(draft: Draft, ready: Envelopes): Promise<Map<string, Target>> {
   const touched = new Map<string, Target>()
   for (const [role, { signed }] of ready) {
     const before = (await draft.readCommitted(role))?.signed.targets ?? {}
     for (const [file, target] of Object.entries(signed.targets)) {
       const old = Object.hasOwn(before, file) ? before[file] : undefined
-      if (isSafeName(file) && !isDeepStrictEqual(old, target)) touched.set(file, target)
+      if (!isPackageFile(file) || isDeepStrictEqual(old, target)) continue
+      if ((await draft.findWith(file, ready))?.role === role) touched.set(file, target)
     }
   }
   return touched

@@ -176,7 +176,12 @@ export class Draft {
 
   /** Looks up what the world is told of a file. */
   findCommitted(file: string): Promise<Standing | undefined> {
-    return find(file, async (role) => (await this.readCommitted(role))?.signed)
+    return this.findWith(file, new Map())
+  }
+
+  /** Looks up what the world is told of a file once some roles are committed. */
+  findWith(file: string, roles: ReadonlyMap<string, Envelope<Targets>>): Promise<Standing | undefined> {
+    return find(file, async (role) => (roles.get(role) ?? (await this.readCommitted(role)))?.signed)
   }
 }
 

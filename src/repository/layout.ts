@@ -60,3 +60,6 @@ export function signaturePath(path: string): string {
 
 /** What the name of such a signature ends in. */
 export const signatureEnding = '.minisig'
+
+/** How long a target's name may be, in bytes: a file name, less the hash and the dot in front of it. */
+export const longestTarget = 255 - 65 - signatureEnding.length

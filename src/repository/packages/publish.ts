@@ -135,7 +135,8 @@ function tellOfWaiting(records: readonly PackageRecord[], { observer = silent, t
     return pending === true ? [{ missing: missing ?? 0, awaits: awaits ?? [] }] : []
   })
   const [first] = waiting
-  if (first === undefined) return
+  // Where neither signature nor key is missing, it was said what is.
+  if (first === undefined || (first.missing === 0 && first.awaits.length === 0)) return
   const more =
     first.missing > 0
       ? `${first.missing} more signatures of ${first.awaits[0] ?? 'targets'}`

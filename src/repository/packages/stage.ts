@@ -8,7 +8,7 @@ import { copyHashed } from '../../store/copy.ts'
 import { makeDirectory } from '../../store/durable.ts'
 import { sweep, temporaryName } from '../../store/pack-leftovers.ts'
 import { isPrivateKey } from '../../store/private-key.ts'
-import { signatureEnding } from '../layout.ts'
+import { longestTarget, signatureEnding } from '../layout.ts'
 import { modeOf } from './plain.ts'
 
 /** A package whose bytes are in the repository's volume, and known. */
@@ -23,7 +23,6 @@ export interface Staged {
 
 // What the repository itself needs, and what an object in JavaScript takes for something else.
 const reserved = new Set(['metadata', 'targets', '__proto__'])
-const longest = 255 - 65 - signatureEnding.length // bytes: a file name, less the hash and the dot in front of it
 
 /** Makes a directory ready for packages on their way in; what killed runs left there is deleted. */
 export async function openStaging(directory: string): Promise<void> {
@@ -42,7 +41,7 @@ export async function openStaging(directory: string): Promise<void> {
 export async function stage(record: PackageRecord, directory: string, signal?: AbortSignal): Promise<Staged> {
   const { file, path, digest, size } = record
   const taken = reserved.has(file) || file.toLowerCase().endsWith(signatureEnding)
-  if (!isSafeName(file) || taken || Buffer.byteLength(file) > longest)
+  if (!isSafeName(file) || taken || Buffer.byteLength(file) > longestTarget)
     throw new GupperError('bad-record', `"${file}" cannot be the name of a file in a repository`)
   if (path === undefined)
     throw new GupperError('bad-record', `${file}: the record does not say where the bytes are`, {

@@ -12,6 +12,7 @@ import { layoutOf, metadataPath, type Layout } from '../layout.ts'
 import { readPending, settlePending, type Pending } from './pending.ts'
 import { contextOfRoot, withContext, type Context } from './context.ts'
 import { readPendingFile, refuseTampered, type Waiting } from './file.ts'
+import { findUnfit } from '../fitness.ts'
 import type { Authority } from '../sign.ts'
 import { finishTurn } from '../roles/turn.ts'
 
@@ -69,7 +70,7 @@ export interface Collected {
  * change itself if it is the next one.
  * @param draft nothing where the first root still waits
  * @throws GupperError `untrusted` (77) where something was changed after it was signed, `conflict` (65) where another
- * change came first
+ * change came first, and what makes it unfit for clients, see {@link findUnfit}
  */
 export async function collect(
   layout: Layout,
@@ -84,7 +85,13 @@ export async function collect(
         hint: 'make it again',
       })
   const pending = new Map(before)
-  for (const file of files) bringIn(pending, await readPendingFile(file), file, draft)
+  const brought = new Set<string>()
+  for (const file of files) {
+    const one = await readPendingFile(file)
+    bringIn(pending, one, file, draft)
+    brought.add(one.role)
+  }
+  if (draft !== undefined) await demandFit(draft.with({ pending }), brought)
   const root = pending.get('root') as Envelope<Root> | undefined
   const placed: Pending =
     draft === undefined
@@ -99,6 +106,14 @@ export async function collect(
     warnOfStrangers(one, draft)
   }
   return { waiting, before, dropped: all.size > before.size }
+}
+
+async function demandFit(draft: Draft, brought: ReadonlySet<string>): Promise<void> {
+  const envelopes = [...brought].flatMap((role) => {
+    const envelope = draft.waiting(role)
+    return envelope === undefined ? [] : [[role, envelope] as const]
+  })
+  for (const reason of (await findUnfit(draft, new Map(envelopes))).values()) throw reason
 }
 
 function warnOfStrangers({ role, envelope, authorities }: Waiting, draft: Draft | undefined): void {

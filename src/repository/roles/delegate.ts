@@ -1,6 +1,12 @@
 import { GupperError } from '../../errors.ts'
 import { matchesPath } from '../../trust/tuf/delegation.ts'
-import { topRoles, type DelegatedRole, type Delegations, type Targets } from '../../trust/tuf/model.ts'
+import {
+  topRoles,
+  type DelegatedRole,
+  type Delegations,
+  type Target,
+  type Targets,
+} from '../../trust/tuf/model.ts'
 import { binNames, isBin, writeOut } from './bins.ts'
 import { writePending } from '../pending/pending.ts'
 import { withContext } from '../pending/context.ts'
@@ -104,7 +110,9 @@ export async function undelegate(
   options: RepositoryOptions,
 ): Promise<RoleChanged> {
   return holdRepository(repository, options, async (found) => {
-    const before = Object.entries((await found.readCommitted(name))?.signed.targets ?? {})
+    const before: [string, Target][] = []
+    for (const [file, target] of Object.entries((await found.readCommitted(name))?.signed.targets ?? {}))
+      if ((await found.findCommitted(file))?.role === name) before.push([file, target])
     // What it had prepared is void.
     const draft = found.with({ pending: new Map([...found.pending].filter(([role]) => role !== name)) })
     if (!(await draft.knows(name)) || binNames((await draft.read('targets'))?.delegations).includes(name))

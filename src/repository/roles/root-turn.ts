@@ -1,6 +1,7 @@
 import type { Envelope, Root, Targets } from '../../trust/tuf/model.ts'
 import { canCommit, demandOnline } from '../commit.ts'
 import { gather } from '../complete.ts'
+import { warnOfUnfit } from '../fitness.ts'
 import { conclude, type Outcome } from '../conclude.ts'
 import type { Draft } from '../draft.ts'
 import { writeEnvelope } from '../envelope.ts'
@@ -52,10 +53,11 @@ export async function tryTurn(
 ): Promise<Outcome | undefined> {
   const turned = turn(draft, next)
   const stands = await alignTargets(turned, keep)
-  const { all, complete } = await gather(turned)
+  const { all, complete, unfit } = await gather(turned)
   const alone = stands && !turned.committed.stale
   const signed = lackOfRoot(next, draft.committed.root) === 0
   if (!signed || !(stands || complete.has('targets')) || !(alone || canCommit(turned))) {
+    warnOfUnfit(turned, unfit)
     if (keep) await keepRoot(turned, next, all)
     return undefined
   }
