@@ -16,6 +16,7 @@ import { makeTeam, speak } from './team-tools.ts'
 import {
   createEar,
   filesIn,
+  joinKeyrings,
   makeWorld,
   metadataOf,
   publicationOf,
@@ -163,4 +164,30 @@ it('lets no team touch a plain file that is none of its packages', async () => {
   await undelegate(repo, 'team', { keyring })
   expect(await readFile(path.join(repo, one), 'utf8')).toContain(one)
   expect(await readFile(path.join(repo, 'NOTES.txt'), 'utf8')).toBe('our own')
+})
+
+it('takes back what the role says that clients ask, whatever a team says of the same names', async () => {
+  const world = await makeWorld()
+  const { repo, keyring } = world
+  await put(world, one)
+  const team = await makeTeam(world, 'team')
+  const clients = await makeClients(world)
+  await writeFile(targetPath(layoutOf(repo), targetOf(theirs).hashes.sha256 ?? '', theirs), theirs)
+  const lie = { name: 'app', version: '1.0.0' }
+  const file = await speak(world, 'team', team, ({ targets }) => {
+    targets[one] = targetOf('anything', { yanked: true })
+    targets[theirs] = targetOf(theirs, lie)
+  })
+  await bringHome(world, file)
+  expect(await yank({ to: repo, keyring, ...lie })).toMatchObject([
+    { file: one, publication: { changed: true, role: 'targets' } },
+  ])
+  expect((await (await readDraft(repo)).find(one))?.target.custom).toHaveProperty('yanked')
+  await clients.demand(one, true) // as a yanked target
+  expect(await readdir(repo)).not.toContain(one)
+  const own = joinKeyrings(keyring, team.keyring)
+  // What it is follows from the name of its file, as for clients.
+  expect(await yank({ to: repo, keyring: own, name: 'team', version: '1.0.0' })).toMatchObject([
+    { file: theirs, name: 'team', publication: { changed: true, role: 'team' } },
+  ])
 })

@@ -47,13 +47,17 @@ export function customOf(record: PackageRecord): Record<string, unknown> {
   return pick(record, fields)
 }
 
-/** The record of a target. What its signed data does not tell is taken from its file name, if that tells it. */
+/**
+ * The record of a target. What it is follows from its file name alone, as for clients: that is what a role may speak for.
+ * @returns undefined for what is no package
+ */
 export function recordOf(file: string, { length, hashes, custom = {} }: Target): PackageRecord | undefined {
-  const { name, version, os, arch } = parseFileName(file) ?? {}
-  const known = { schema: 1, name, version, os, arch, ...pick(custom, [...fields, 'yanked']) }
-  if ([known.name, known.version, known.os, known.arch].some((word) => word === undefined)) return undefined
+  const identity = parseFileName(file)
+  if (identity === undefined) return undefined
+  const { name, version, os, arch } = identity
   const digest = hashes.sha256 === undefined ? {} : { digest: `sha256:${hashes.sha256}` }
-  return { ...known, file, size: length, ...digest } as PackageRecord
+  const said = { schema: 1, ...pick(custom, [...fields, 'yanked']) }
+  return { ...said, name, version, os, arch, file, size: length, ...digest } as PackageRecord
 }
 
 function pick(source: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {

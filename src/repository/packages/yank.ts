@@ -76,10 +76,11 @@ async function search(
   for (const role of await draft.roles()) {
     for (const [file, target] of Object.entries((await draft.read(role))?.targets ?? {})) {
       const record = recordOf(file, target)
-      if (record?.name !== name || record.version !== version || found.has(file)) continue
+      if (record?.name !== name || record.version !== version) continue
       if (os !== undefined && record.os !== os) continue
       if (arch !== undefined && record.arch !== arch) continue
-      found.set(file, { role, target })
+      // Whatever others say of it, clients do not ask them.
+      if ((await draft.find(file))?.role === role) found.set(file, { role, target })
     }
   }
   if (found.size > 0) return found
