@@ -1,7 +1,9 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { GupperError, errnoOf, explain } from '../errors.ts'
 import { isSafeName } from '../package/filename.ts'
+import { delegatedNames } from '../trust/tuf/delegation.ts'
 import type { Targets } from '../trust/tuf/model.ts'
 import type { Envelopes } from './complete.ts'
 import type { Draft } from './draft.ts'
@@ -32,7 +34,8 @@ export async function findUnfit(
       const own = await findLacking(layout, signed, draft.waiting(role)?.signed ?? before, arriving)
       if (own.length > 0) throw lacksBytes(layout, own)
     }
-    const reason = lacking.length > 0 ? lacksBytes(layout, lacking) : undefined
+    const reason =
+      refuseDeeper(role, signed, before) ?? (lacking.length > 0 ? lacksBytes(layout, lacking) : undefined)
     if (reason !== undefined) unfit.set(role, reason)
   }
   return unfit
@@ -42,6 +45,24 @@ export async function findUnfit(
 export function warnOfUnfit({ observer }: Draft, unfit: ReadonlyMap<string, GupperError>): void {
   for (const [role, { message, hint }] of unfit)
     observer.warn(`what waits in ${role} cannot be published: ${message}`, { hint })
+}
+
+// Only targets delegates here: the snapshot would not name those whom a team delegates to, and no client could go past them.
+function refuseDeeper(
+  role: string,
+  { delegations }: Targets,
+  before: Targets | undefined,
+): GupperError | undefined {
+  if (role === 'targets' || delegations === undefined || delegations.roles?.length === 0) return undefined
+  if (isDeepStrictEqual(delegations, before?.delegations)) return undefined
+  const names = [...delegatedNames(delegations).take(most)].join(', ')
+  return new GupperError(
+    'bad-record',
+    `${role} delegates to others in turn (${names}), as no team can here`,
+    {
+      hint: 'have it made again without delegations; gupper trust delegate lets another team sign',
+    },
+  )
 }
 
 /** The bytes that metadata newly offers, and that are not there: their names below targets/. */

@@ -5,7 +5,7 @@ import type { Transport } from '../sources/transport/transport.ts'
 import { delegatedKeys, delegatedNames } from '../trust/tuf/delegation.ts'
 import { metadataLimits } from '../trust/tuf/limits.ts'
 import { parseMetadata } from '../trust/tuf/metadata.ts'
-import type { Envelope, Kinds, Root, Snapshot, Targets } from '../trust/tuf/model.ts'
+import type { Delegations, Envelope, Kinds, Root, Snapshot, Targets } from '../trust/tuf/model.ts'
 import { binNames } from './roles/bins.ts'
 import { findKey, type Keyring } from './keys/keyring.ts'
 import { layoutOf, metadataName } from './layout.ts'
@@ -66,14 +66,19 @@ export async function* readStatus(transport: Transport, options: StatusOptions):
   if (delegations === undefined) return
   const bins = new Set(binNames(delegations))
   const found: RoleStatus[] = []
-  for (const name of delegatedNames(delegations)) {
-    const role = delegatedKeys(delegations, name)
-    if (role === undefined) continue
-    const envelope = await readRole(transport, snapshot, name)
-    const status = judge(name, envelope, { role, keys: delegations.keys }, options)
-    if (bins.has(name)) found.push(status)
-    else yield status
-  }
+  const met = new Map<string, Delegations>([['targets', delegations]])
+  // Clients go as deep as it goes, though here only targets delegates.
+  for (const one of met.values())
+    for (const name of delegatedNames(one).take(metadataLimits.roles)) {
+      const role = delegatedKeys(one, name)
+      if (role === undefined) continue
+      const envelope = await readRole(transport, snapshot, name)
+      const status = judge(name, envelope, { role, keys: one.keys }, options)
+      if (one === delegations && bins.has(name)) found.push(status)
+      else yield status
+      const deeper = envelope?.signed.delegations
+      if (deeper !== undefined && !met.has(name)) met.set(name, deeper)
+    }
   const worst = found.toSorted((a, b) => severity(b) - severity(a) || (a.left ?? 0) - (b.left ?? 0))[0]
   if (worst !== undefined)
     yield { ...worst, role: `${worst.role.replace(/-[^-]*$/, '')}-*`, count: found.length }

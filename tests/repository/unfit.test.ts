@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, it } from 'vitest'
+import { commit, prepare } from '../../src/repository/commit.ts'
+import { Draft } from '../../src/repository/draft.ts'
 import { writeJournal } from '../../src/repository/journal.ts'
 import { layoutOf, targetPath } from '../../src/repository/layout.ts'
 import { yank } from '../../src/repository/packages/yank.ts'
@@ -10,7 +12,11 @@ import { readPendingFile } from '../../src/repository/pending/file.ts'
 import { agreementOf, signRepository, type SignedResult } from '../../src/repository/pending/sign.ts'
 import { refresh } from '../../src/repository/refresh.ts'
 import { undelegate } from '../../src/repository/roles/delegate.ts'
-import type { Target } from '../../src/trust/tuf/model.ts'
+import { defaultLives } from '../../src/repository/lives.ts'
+import { readStatus } from '../../src/repository/status.ts'
+import { openTransport } from '../../src/sources/transport/transport.ts'
+import { parseMetadata } from '../../src/trust/tuf/metadata.ts'
+import type { Target, Targets } from '../../src/trust/tuf/model.ts'
 import { makeClients } from './ceremony-tools.ts'
 import { makeTeam, speak } from './team-tools.ts'
 import {
@@ -190,4 +196,39 @@ it('takes back what the role says that clients ask, whatever a team says of the 
   expect(await yank({ to: repo, keyring: own, name: 'team', version: '1.0.0' })).toMatchObject([
     { file: theirs, name: 'team', publication: { changed: true, role: 'team' } },
   ])
+})
+
+it('takes from a team no delegation of its own, which no client could go past, and status alarms of one', async () => {
+  const world = await makeWorld()
+  const { repo, keyring } = world
+  await put(world, one)
+  const team = await makeTeam(world, 'team')
+  const { id, key } = team.key
+  const sub = { name: 'sub', keyids: [id], threshold: 1, terminating: false, paths: ['*'] }
+  const edit = (next: Targets): void => {
+    next.delegations = { keys: { [id]: key }, roles: [sub] }
+  }
+  const file = await speak(world, 'team', team, edit)
+  const before = await filesIn(repo)
+  await expect(bringHome(world, file)).rejects.toMatchObject({
+    code: 'bad-record',
+    message: 'team delegates to others in turn (sub), as no team can here',
+  })
+  expect(await filesIn(repo)).toEqual(before)
+  await speak(world, 'team', team, edit, layoutOf(repo).pending)
+  const { waiting } = await refresh(repo, { keyring })
+  expect([...waiting]).toEqual([['team', 0]])
+  await (await makeClients(world)).demand(one, true)
+
+  // Had it been committed all the same:
+  const { committed, ...draft } = await readDraft(repo)
+  const envelope = parseMetadata('targets', await readFile(file), file)
+  const parts = { ...draft, committed, keyring, pending: new Map() }
+  const change = await prepare(new Draft(parts), new Map([['team', envelope]]))
+  await commit(layoutOf(repo), change)
+  const transport = await openTransport(repo, { cwd: '/', env: {} })
+  const options = { keyring, lives: defaultLives, within: 0, now: new Date() }
+  const states = await Array.fromAsync(readStatus(transport, options), ({ role, state }) => [role, state])
+  expect(states).toContainEqual(['team', 'ok'])
+  expect(states).toContainEqual(['sub', 'missing'])
 })
