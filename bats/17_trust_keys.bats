@@ -195,3 +195,19 @@ team_package() { mkdir -p "$1" && cp pkgs/app-1.0.0-* "$1/$2-1.0.0-linux-amd64";
   run_gupper 78 trust delegate team repo --key team/team.pub --paths 'team-*' --keys few
   [ "$(ls repo/metadata/*.targets.json | wc -l)" = 2 ]
 }
+
+@test "trust rotate: a stolen online key that said the highest version there is is told, and replaced; clients recover" {
+  forge keys/online.pem repo/metadata/timestamp.json 'signed.version = Number.MAX_SAFE_INTEGER'
+  [ "$(listed)" = 1 ]
+  run_gupper 77 trust refresh repo --keys keys
+  assert_stderr_has "gupper trust rotate online"
+  # A rotation that fails leaves no key that nobody has.
+  run_gupper 77 trust rotate snapshot repo --keys keys
+  [ "$(ls keys | xargs)" = 'online.pem root.json root.pem targets.pem' ]
+  run_gupper trust rotate online repo --keys keys
+  [ "$(listed)" = 1 ]
+  run_gupper trust refresh repo --keys keys
+  app 1.1.0 >/dev/null
+  run_gupper publish --to repo --keys keys pkgs/app-1.1.0-*
+  [ "$(listed)" = 2 ]
+}

@@ -189,3 +189,36 @@ make_ceremony() {
   assert_stderr_has "--yes"
   [ ! -e repo/metadata/2.root.json ]
 }
+
+@test "ceremony: what a team brings home is refused where clients could not use it, and nothing is written" {
+  load repository
+  init
+  app 1.0.0 | publish >/dev/null
+  gupper trust key team/team.pem >/dev/null
+  gupper trust delegate team repo --key team/team.pub --paths 'team-*' --keys keys --keys team >/dev/null
+  [ "$(role_status team)" = ok ]
+  file=team-1.0.0-linux-amd64
+  hash=$(sha256sum <<<"$file" | cut -d' ' -f1)
+  authority=$(node -p 'JSON.stringify(JSON.parse(require("node:fs").readFileSync(process.argv[1])).signed.delegations)' \
+    "repo/metadata/$(said targets).targets.json")
+  bring() { # bring JS: a new version of what the team says
+    forge team/team.pem repo/metadata/1.team.json "signed.version = 2; $1" 2.team.json
+    node -e 'const fs = require("node:fs"), [, authority] = process.argv, { keys, roles: [role] } = JSON.parse(authority)
+      const file = JSON.parse(fs.readFileSync("2.team.json"))
+      fs.writeFileSync("2.team.json", JSON.stringify({ ...file, gupper: { role: "team", authorities: [{ role, keys }] } }))' "$authority"
+  }
+  sums repo >before
+  bring "signed.targets['$file'] = { length: 23, hashes: { sha256: '$hash' } }"
+  run_gupper 69 trust sign repo 2.team.json
+  assert_stderr_has "lacks $hash.$file"
+  sums repo | diff before -
+  bring "signed.delegations = { keys: {}, roles: [{ name: 'sub', keyids: ['x'], threshold: 1, terminating: false, paths: ['*'] }] }"
+  run_gupper 65 trust sign repo 2.team.json
+  assert_stderr_has "team delegates to others in turn (sub)"
+  sums repo | diff before -
+  bring "signed.targets['$file'] = { length: 23, hashes: { sha256: '$hash' } }"
+  echo "$file" >"repo/targets/$hash.$file"
+  run_gupper trust sign repo 2.team.json --keys keys/online.pem
+  [ "$(field .committed <<<"$output")" = true ]
+  [ "$(listed)" = 2 ]
+}

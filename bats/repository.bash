@@ -27,3 +27,17 @@ said() {
     const versions = { timestamp: timestamp.version, snapshot }
     console.log(versions[process.argv[1]] ?? read(`${snapshot}.snapshot`).meta[`${process.argv[1]}.json`].version)' "$1"
 }
+
+# forge KEY.pem FILE JS [TO]: what a thief signs with a key (Ed25519): a file of metadata, whose `signed` is first changed by JS.
+forge() {
+  node -e '
+    const [fs, crypto] = [require("node:fs"), require("node:crypto")]
+    const [pem, file, change, to = file] = process.argv.slice(1)
+    const { signed, signatures, ...more } = JSON.parse(fs.readFileSync(file))
+    new Function("signed", change)(signed)
+    const sorted = (_, value) =>
+      value?.constructor === Object ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))) : value
+    const bytes = Buffer.from(JSON.stringify(signed, sorted))
+    const sig = crypto.sign(null, bytes, crypto.createPrivateKey(fs.readFileSync(pem))).toString("hex")
+    fs.writeFileSync(to, JSON.stringify({ signed, signatures: [{ ...signatures[0], sig }], ...more }))' "$@"
+}

@@ -8,7 +8,8 @@ import type { Draft } from './draft.ts'
 import { describe, specVersion, writeEnvelope } from './envelope.ts'
 import { metadataName, metadataPath, type Layout } from './layout.ts'
 import { expiresAfter, isHalfSpent } from './lives.ts'
-import { missingKey, canSign, signWith } from './sign.ts'
+import { missingKey, canSign, lackOf, signWith } from './sign.ts'
+import { runUpError } from './versions.ts'
 
 /** A file of metadata that is to be committed. */
 export interface NewFile {
@@ -43,9 +44,11 @@ const onlineRoles = ['snapshot', 'timestamp']
  * names the length and the hash of what it refers to, so that a mirror that serves anything else is found out before a
  * byte of it is read.
  * @param roles what speaks for targets and is new
+ * @throws GupperError `untrusted` (77) where the version of one was run up, and the key that did it still stands
  */
 export async function prepare(draft: Draft, roles: ReadonlyMap<string, Envelope<Targets>>): Promise<Change> {
   const { committed, now, lives } = draft
+  warnOfGoingBack(draft, roles)
   const files: NewFile[] = [...roles].map(([role, envelope]) => ({
     role,
     version: envelope.signed.version,
@@ -57,15 +60,32 @@ export async function prepare(draft: Draft, roles: ReadonlyMap<string, Envelope<
   if (files.length > 0 || due) {
     const meta = { ...committed.snapshot.signed.meta }
     for (const { role, version, bytes } of files) meta[`${role}.json`] = describe(version, bytes)
-    const version = committed.snapshot.signed.version + 1
+    const version = nextOf('snapshot', draft)
     const signed: Snapshot = { ...head('snapshot', version, draft), meta }
     const bytes = writeEnvelope(await signOnline(signed, draft))
     files.push({ role: 'snapshot', version, bytes })
     snapshot = describe(version, bytes)
   }
-  const version = committed.timestamp.signed.version + 1
+  const version = nextOf('timestamp', draft)
   const signed: Timestamp = { ...head('timestamp', version, draft), meta: { 'snapshot.json': snapshot } }
   return { files, timestamp: writeEnvelope(await signOnline(signed, draft)) }
+}
+
+function nextOf(role: 'snapshot' | 'timestamp', draft: Draft): number {
+  const { [role]: envelope, runUp } = draft.committed
+  if (runUp.has(role) && lackOf(envelope, draft.authorityIn(undefined, role)) === 0)
+    throw runUpError(draft.layout, role)
+  return draft.versionOf(role) + 1
+}
+
+// Clients forget the versions of all roles with the keys of those who told them.
+function warnOfGoingBack({ committed, layout, observer }: Draft, roles: ReadonlyMap<string, unknown>): void {
+  if (committed.stale) return
+  for (const role of roles.keys())
+    if (committed.runUp.has(role))
+      observer.warn(`clients that have seen the version that ${role} was run up to refuse what is older`, {
+        hint: `have them forget it: gupper trust rotate online ${layout.root} --keys DIR`,
+      })
 }
 
 function head<K extends 'snapshot' | 'timestamp'>(type: K, version: number, { lives, now }: Draft) {

@@ -7,6 +7,7 @@ import type { Envelope, Kinds, Meta, Root, Snapshot, Targets, Timestamp } from '
 import { demandThreshold } from '../trust/tuf/threshold.ts'
 import { metadataName, metadataPath, type Layout } from './layout.ts'
 import { lackOf, type Authority } from './sign.ts'
+import { findRunUp } from './versions.ts'
 
 /** What the repository says to the world: everything follows from timestamp.json. */
 export interface Committed {
@@ -17,6 +18,8 @@ export interface Committed {
   stale: boolean
   timestamp: Envelope<Timestamp>
   snapshot: Envelope<Snapshot>
+  /** Roles whose versions were run up, and where each goes on: see {@link findRunUp}. */
+  runUp: ReadonlyMap<string, number>
 }
 
 const restore = { hint: 'restore it from a backup or from a mirror of the repository' }
@@ -48,7 +51,8 @@ export async function readCommitted(layout: Layout): Promise<Committed> {
     (envelope) =>
       lackOf(envelope, { role: root.signed.roles[envelope.signed._type], keys: root.signed.keys }) > 0,
   )
-  return { root, timestamp, snapshot, stale, ...(previous && { previous }) }
+  const runUp = await findRunUp(layout, timestamp.signed, snapshot.signed)
+  return { root, timestamp, snapshot, stale, runUp, ...(previous && { previous }) }
 }
 
 /**

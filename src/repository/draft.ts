@@ -72,9 +72,11 @@ export class Draft {
     return this.#edited
   }
 
-  /** The committed version of a role; 0 where it has none. */
+  /** The committed version of a role, or the one that it goes on from where that was run up; 0 where it has none. */
   versionOf(role: string): number {
-    const { root, timestamp, snapshot } = this.committed
+    const { root, timestamp, snapshot, runUp } = this.committed
+    const anew = runUp.get(role)
+    if (anew !== undefined) return anew
     if (role === 'root') return root.signed.version
     if (role === 'timestamp') return timestamp.signed.version
     return role === 'snapshot' ? snapshot.signed.version : (metaOf(snapshot.signed, role)?.version ?? 0)
@@ -101,7 +103,7 @@ export class Draft {
   }
 
   async #readCommitted(role: string): Promise<Envelope<Targets> | undefined> {
-    if (this.versionOf(role) === 0) return undefined
+    if (metaOf(this.committed.snapshot.signed, role) === undefined) return undefined
     const top = role === 'targets' ? undefined : await this.readCommitted('targets')
     // What was taken back says nothing any more, though the snapshot must name it for ever.
     if (role !== 'targets' && (!top?.signed.delegations || !delegatedKeys(top.signed.delegations, role)))

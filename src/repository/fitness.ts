@@ -9,6 +9,8 @@ import type { Envelopes } from './complete.ts'
 import type { Draft } from './draft.ts'
 import { targetPath, type Layout } from './layout.ts'
 import { isYanked } from './packages/plain.ts'
+import { lackOf } from './sign.ts'
+import { runUpError } from './versions.ts'
 
 /** Bytes that are about to be put below targets/, by the name they get there. */
 export type Arriving = ReadonlySet<string>
@@ -18,7 +20,8 @@ const noBytes: Arriving = new Set()
 /**
  * Finds what must not be committed, whoever has signed it, since clients could not use it; by role, with the reason. What
  * waits so goes on waiting, and blocks nothing else.
- * @throws GupperError `not-found` (69) where it is this draft's own edit that offers what is not there
+ * @throws GupperError where it is this draft's own edit: `not-found` (69) that offers what is not there, `untrusted` (77)
+ * of a role whose version was run up
  */
 export async function findUnfit(
   draft: Draft,
@@ -34,8 +37,13 @@ export async function findUnfit(
       const own = await findLacking(layout, signed, draft.waiting(role)?.signed ?? before, arriving)
       if (own.length > 0) throw lacksBytes(layout, own)
     }
+    const runUp = await refuseRunUp(draft, role)
+    if (runUp !== undefined && draft.edited.has(role)) throw runUp
     const reason =
-      refuseDeeper(role, signed, before) ?? (lacking.length > 0 ? lacksBytes(layout, lacking) : undefined)
+      runUp ??
+      refuseGap(draft, role, signed) ??
+      refuseDeeper(role, signed, before) ??
+      (lacking.length > 0 ? lacksBytes(layout, lacking) : undefined)
     if (reason !== undefined) unfit.set(role, reason)
   }
   return unfit
@@ -45,6 +53,23 @@ export async function findUnfit(
 export function warnOfUnfit({ observer }: Draft, unfit: ReadonlyMap<string, GupperError>): void {
   for (const [role, { message, hint }] of unfit)
     observer.warn(`what waits in ${role} cannot be published: ${message}`, { hint })
+}
+
+// What was run up goes on from a low version only where clients do not believe the key any more that did it.
+async function refuseRunUp(draft: Draft, role: string): Promise<GupperError | undefined> {
+  if (!draft.committed.runUp.has(role)) return undefined
+  const committed = await draft.readCommitted(role)
+  const stands = committed !== undefined && lackOf(committed, await draft.authorityOf(role)) === 0
+  return stands ? runUpError(draft.layout, role) : undefined
+}
+
+// Whoever could go far ahead could go so far that nothing can follow.
+function refuseGap(draft: Draft, role: string, { version }: Targets): GupperError | undefined {
+  const last = draft.versionOf(role)
+  if (version === last + 1) return undefined
+  return new GupperError('conflict', `version ${version} of ${role} does not follow on ${last}`, {
+    hint: `have it made again, and remove it from ${draft.layout.pending}`,
+  })
 }
 
 // Only targets delegates here: the snapshot would not name those whom a team delegates to, and no client could go past them.

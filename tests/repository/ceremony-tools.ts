@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { expect, onTestFinished } from 'vitest'
 import { Updater } from 'tuf-js'
+import type { Observer } from '../../src/package/observer.ts'
 import type { KeyChange, NamedKey } from '../../src/repository/roles/key-change.ts'
 import { readKeyring, type Keyring } from '../../src/repository/keys/keyring.ts'
 import { makeKeyFiles, readPublicFile } from '../../src/repository/keys/public-key.ts'
@@ -31,10 +32,10 @@ export async function change(
   world: World,
   role: string,
   change: KeyChange,
-  { with: others = [], making }: { with?: Keyring[]; making?: Making } = {},
+  { with: others = [], ...more }: { with?: Keyring[]; making?: Making; observer?: Observer } = {},
 ): Promise<RoleChanged> {
   const own = await readKeyring([world.keys])
-  return changeRole(world.repo, role, change, { keyring: joinKeyrings(own, ...others), making })
+  return changeRole(world.repo, role, change, { keyring: joinKeyrings(own, ...others), ...more })
 }
 
 /** Rotates a role: a new key is made beside the others. */

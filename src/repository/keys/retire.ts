@@ -1,8 +1,11 @@
-import { rename } from 'node:fs/promises'
+import { readdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { PublicKey, Root } from '../../trust/tuf/model.ts'
 import { isBin } from '../roles/bins.ts'
 import type { Draft } from '../draft.ts'
+import type { Layout } from '../layout.ts'
 import { findKey } from './keyring.ts'
+import type { Own } from './own-keys.ts'
 
 /**
  * Renames the files of keys at hand that a new root has taken back to FILE.retired, so that they are not read any more.
@@ -32,4 +35,22 @@ export async function retire(draft: Draft, before: Root | undefined, next: Root)
 
 function pathOf({ keyring }: Draft, key: PublicKey): string | undefined {
   return findKey(keyring, key)?.path
+}
+
+/**
+ * Deletes the file of a key that was made for a change which then failed, unless anything in the repository names the key by
+ * now. Nobody else may be at work there: they would find the file, and use it.
+ */
+export async function dropUnused({ metadata, state }: Layout, { id, path, made }: Own): Promise<void> {
+  if (!made) return
+  try {
+    for (const directory of [metadata, state])
+      for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || !/(root|targets)\.json$/.test(entry.name)) continue
+        if ((await readFile(join(entry.parentPath, entry.name), 'utf8')).includes(id)) return
+      }
+    await rm(path)
+  } catch {
+    // One key too many does less harm than one that is lost.
+  }
 }

@@ -10,7 +10,7 @@ import { holdRepository, type RepositoryOptions } from '../hold.ts'
 import { changeKeys, type KeyChange } from './key-change.ts'
 import type { KeyType } from '../keys/key-file.ts'
 import { openKeys, ownKey } from '../keys/own-keys.ts'
-import { changeRoot, withKey, type Prepared, type RootChanged } from './root-change.ts'
+import { changeRoot, withKey, withMade, type Prepared, type RootChanged } from './root-change.ts'
 import { countKeys, missingKey } from '../sign.ts'
 
 /** Where a new key is made, when none is given. */
@@ -72,16 +72,18 @@ async function changeDelegated(
   prepare: (version: number) => Promise<Prepared>,
 ): Promise<RootChanged & { awaits?: readonly string[] }> {
   return holdRepository(repository, options, async (draft) => {
-    const { change, own } = await prepare(draft.versionOf('targets') + 1)
+    const prepared = await prepare(draft.versionOf('targets') + 1)
+    const { change, own } = prepared
     const work = own === undefined ? draft : draft.with({ keyring: withKey(draft.keyring, own) })
-    return changeDelegations(work, name, (delegations) => {
+    const edit = (delegations: Delegations): void => {
       const role = delegations.roles?.find((one) => one.name === name && !isBin(one))
       if (role === undefined)
         throw new GupperError('usage', `there is no role ${name}`, {
           hint: `the roles: ${topRoles.join(', ')}, online, and those of gupper trust delegate`,
         })
       changeKeys(name, { role, keys: delegations.keys }, change)
-    })
+    }
+    return withMade(draft, prepared, () => changeDelegations(work, name, edit))
   })
 }
 

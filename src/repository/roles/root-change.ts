@@ -8,7 +8,8 @@ import { changeKeys, type KeyChange } from './key-change.ts'
 import type { Keyring, SigningKey } from '../keys/keyring.ts'
 import { expiresAfter, isHalfSpent } from '../lives.ts'
 import { rootAuthority } from '../pending/context.ts'
-import { retire } from '../keys/retire.ts'
+import type { Own } from '../keys/own-keys.ts'
+import { dropUnused, retire } from '../keys/retire.ts'
 import { keepRoot, lackOfRoot, tryTurn } from './root-turn.ts'
 import { countKeys, missingKey, pickKeys, signWith, unite } from '../sign.ts'
 
@@ -30,7 +31,7 @@ export interface RootChanged {
 /** A change, and a private key that was made for it. */
 export interface Prepared {
   change: KeyChange
-  own?: SigningKey | undefined
+  own?: Own | undefined
 }
 
 /**
@@ -52,38 +53,58 @@ export async function changeRoot(
   return holdRepository(repository, options, async (draft) => {
     const { root } = draft.committed
     const authority = rootAuthority(root.signed)
-    const able = countKeys(authority, draft.keyring) > 0
-    if (!able && must) throw missingKey('root', authority, draft.keyring)
-    const waited = waitingRoot(draft)
-    const signed = nextRoot(draft, waited ?? root)
-    const { change, own } = await prepare(signed.version)
-    for (const role of roles) changeKeys(role, { role: signed.roles[role], keys: signed.keys }, change)
-    signed.keys = pickKeys(
-      Object.values(signed.roles).flatMap(({ keyids }) => keyids),
-      signed.keys,
-    )
-    const keyring = own === undefined ? draft.keyring : withKey(draft.keyring, own)
-    const [role = 'root'] = roles
-    const { keyids: keys, threshold } = signed.roles[role]
-    const described = { repository: draft.layout.root, keys, threshold }
-    const before = (waited ?? root).signed
-    const isSame = isDeepStrictEqual([signed.roles, signed.keys], [before.roles, before.keys])
-    if (isSame && waited === undefined) {
-      // A run that was cut off may have had no time for this.
-      const retired = await retire(draft, draft.committed.previous?.signed, root.signed)
-      return { ...described, version: root.signed.version, changed: false, retired }
-    }
-    if (!isSame && waited !== undefined)
-      draft.observer.warn('this adds to a change of root that waits: all of it is to be signed anew')
-    const base = isSame && waited !== undefined ? waited : { signed, signatures: [] }
-    const next = signRoot(base, root, keyring)
-    if (!able && next.signatures.length === 0) throw missingKey('root', authority, draft.keyring)
-    const outcome = await tryTurn(draft.with({ keyring }), next, { keep: true })
-    const result = { ...described, version: signed.version, changed: !isSame }
-    if (outcome === undefined)
-      return { ...result, pending: true, missing: lackOfRoot(next, root), retired: [] }
-    return { ...result, retired: await retire(draft, root.signed, next.signed) }
+    if (must && countKeys(authority, draft.keyring) === 0) throw missingKey('root', authority, draft.keyring)
+    const signed = nextRoot(draft, waitingRoot(draft) ?? root)
+    const prepared = await prepare(signed.version)
+    return withMade(draft, prepared, () => bringAbout(draft, roles, signed, prepared))
   })
+}
+
+async function bringAbout(
+  draft: Draft,
+  roles: readonly TopRole[],
+  signed: Root,
+  { change, own }: Prepared,
+): Promise<RootChanged> {
+  const { root } = draft.committed
+  const authority = rootAuthority(root.signed)
+  const waited = waitingRoot(draft)
+  const able = countKeys(authority, draft.keyring) > 0
+  for (const role of roles) changeKeys(role, { role: signed.roles[role], keys: signed.keys }, change)
+  signed.keys = pickKeys(
+    Object.values(signed.roles).flatMap(({ keyids }) => keyids),
+    signed.keys,
+  )
+  const keyring = own === undefined ? draft.keyring : withKey(draft.keyring, own)
+  const [role = 'root'] = roles
+  const { keyids: keys, threshold } = signed.roles[role]
+  const described = { repository: draft.layout.root, keys, threshold }
+  const before = (waited ?? root).signed
+  const isSame = isDeepStrictEqual([signed.roles, signed.keys], [before.roles, before.keys])
+  if (isSame && waited === undefined) {
+    // A run that was cut off may have had no time for this.
+    const retired = await retire(draft, draft.committed.previous?.signed, root.signed)
+    return { ...described, version: root.signed.version, changed: false, retired }
+  }
+  if (!isSame && waited !== undefined)
+    draft.observer.warn('this adds to a change of root that waits: all of it is to be signed anew')
+  const base = isSame && waited !== undefined ? waited : { signed, signatures: [] }
+  const next = signRoot(base, root, keyring)
+  if (!able && next.signatures.length === 0) throw missingKey('root', authority, draft.keyring)
+  const outcome = await tryTurn(draft.with({ keyring }), next, { keep: true })
+  const result = { ...described, version: signed.version, changed: !isSame }
+  if (outcome === undefined) return { ...result, pending: true, missing: lackOfRoot(next, root), retired: [] }
+  return { ...result, retired: await retire(draft, root.signed, next.signed) }
+}
+
+/** Makes a change; where it fails, the key that was made for it is deleted. */
+export async function withMade<T>({ layout }: Draft, { own }: Prepared, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (own !== undefined) await dropUnused(layout, own)
+    throw error
+  }
 }
 
 /** Adds the signatures of the keys at hand, of the root before and of its own, to those that stand. */
