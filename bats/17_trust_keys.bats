@@ -182,6 +182,19 @@ team_package() { mkdir -p "$1" && cp pkgs/app-1.0.0-* "$1/$2-1.0.0-linux-amd64";
   run_gupper 64 trust delegate team repo --remove --keys keys
 }
 
+@test "trust delegate: given again it keeps what is not said, --terminating too, until --no-terminating" {
+  gupper trust key team/team.pem >/dev/null
+  delegated() {
+    gupper trust delegate team repo "$@" --keys keys --keys team >/dev/null
+    node -p 'const [role] = JSON.parse(require("node:fs").readFileSync(process.argv[1])).signed.delegations.roles;
+      `${role.terminating} ${role.paths} ${role.keyids.length}`' "repo/metadata/$(said targets).targets.json"
+  }
+  [ "$(delegated --key team/team.pub --paths 'team-*' --terminating)" = 'true team-* 1' ]
+  [ "$(delegated --paths 'other-*')" = 'true other-* 1' ]
+  [ "$(delegated --paths 'other-*' --no-terminating)" = 'false other-* 1' ]
+  [ "$(delegated --paths 'team-*')" = 'false team-* 1' ]
+}
+
 @test "trust delegate: names and patterns that cannot be are refused, 64" {
   gupper trust key team/team.pem >/dev/null
   for name in root targets online bin-0a ../up '' 'a b'; do

@@ -34,8 +34,8 @@ class TrustDelegateCommand extends RoleFlags(GupperCommand) {
     description: "PATTERN: the file names it may sign, such as 'tools-*'; may be given again",
   })
   threshold = Option.String('--threshold', { description: 'N: how many of its keys must sign' })
-  terminating = Option.Boolean('--terminating', false, {
-    description: 'nobody but you and this team may sign these names',
+  terminating = Option.Boolean('--terminating', {
+    description: 'nobody but you and this team may sign these names; stays so until --no-terminating',
   })
   remove = Option.Boolean('--remove', false, { description: 'take it back' })
 

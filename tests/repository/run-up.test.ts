@@ -2,7 +2,6 @@
 import { readdir } from 'node:fs/promises'
 import { expect, it } from 'vitest'
 import { commit, prepare, type Change } from '../../src/repository/commit.ts'
-import { Draft } from '../../src/repository/draft.ts'
 import { describe, writeEnvelope } from '../../src/repository/envelope.ts'
 import { readKeyring, type Keyring } from '../../src/repository/keys/keyring.ts'
 import { layoutOf } from '../../src/repository/layout.ts'
@@ -39,9 +38,8 @@ async function refreshNow({ repo, keys }: World): Promise<unknown> {
 
 /** Commits what a thief signs with keys of the world: a role, a snapshot, or just a timestamp of the highest version. */
 async function runUp(world: World, role: string, keyring = world.keyring): Promise<void> {
-  const found = await readDraft(world.repo)
-  const { committed } = found
-  const draft = new Draft({ ...found, committed, keyring, pending: new Map() })
+  const draft = (await readDraft(world.repo)).with({ keyring })
+  const { committed } = draft
   const sign = <T extends Snapshot | Targets | Timestamp>(
     signed: T,
     authority = draft.authorityIn(undefined, role),

@@ -4,7 +4,6 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, it } from 'vitest'
 import { commit, prepare } from '../../src/repository/commit.ts'
-import { Draft } from '../../src/repository/draft.ts'
 import { writeJournal } from '../../src/repository/journal.ts'
 import { layoutOf, targetPath } from '../../src/repository/layout.ts'
 import { yank } from '../../src/repository/packages/yank.ts'
@@ -221,10 +220,9 @@ it('takes from a team no delegation of its own, which no client could go past, a
   await (await makeClients(world)).demand(one, true)
 
   // Had it been committed all the same:
-  const { committed, ...draft } = await readDraft(repo)
+  const draft = (await readDraft(repo)).with({ keyring })
   const envelope = parseMetadata('targets', await readFile(file), file)
-  const parts = { ...draft, committed, keyring, pending: new Map() }
-  const change = await prepare(new Draft(parts), new Map([['team', envelope]]))
+  const change = await prepare(draft, new Map([['team', envelope]]))
   await commit(layoutOf(repo), change)
   const transport = await openTransport(repo, { cwd: '/', env: {} })
   const options = { keyring, lives: defaultLives, within: 0, now: new Date() }

@@ -23,7 +23,7 @@ export interface Delegation {
   /** Patterns of file names: `*`, `?` and `[…]`. */
   paths: readonly string[]
   threshold?: number | undefined
-  /** Nobody after it is asked for these, neither other teams nor the bins. */
+  /** Nobody after it is asked for these, neither other teams nor the bins; as it was, when not given. */
   terminating?: boolean | undefined
 }
 
@@ -61,7 +61,7 @@ function enter(delegations: Delegations, { name, keys, paths, ...more }: Delegat
     name,
     keyids,
     threshold: more.threshold ?? old?.threshold ?? 1,
-    terminating: more.terminating ?? false,
+    terminating: more.terminating ?? old?.terminating ?? false,
     paths: [...paths],
   }
   for (const { id, key } of keys) delegations.keys[id] = key
