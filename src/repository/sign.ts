@@ -4,6 +4,7 @@ import { padding, readPublicKey } from '../trust/tuf/key.ts'
 import type { Envelope, Keys, PublicKey, RoleKeys, Signature, Signed } from '../trust/tuf/model.ts'
 import { signedBytes, signersOf } from '../trust/tuf/threshold.ts'
 import { findKey, type Keyring } from './keys/keyring.ts'
+import { quoted } from './pending/quote.ts'
 
 /** Who may sign a role: as its delegator writes it. */
 export interface Authority {
@@ -79,7 +80,7 @@ export function pickKeys(ids: readonly string[], keys: Keys): Keys {
 /** The complaint that a role's keys are not at hand. */
 export function missingKey(name: string, { role }: Authority, keyring: Keyring): GupperError {
   const { places, troubles } = keyring
-  const ids = role.keyids.join(', ')
+  const ids = role.keyids.map(quoted).join(', ')
   const wanted = role.keyids.length === 1 ? ids : `${role.threshold} of ${ids}`
   const where = places.length === 0 ? 'no keys are given' : `none of its keys is in ${places.join(', ')}`
   const [trouble] = troubles
@@ -88,7 +89,7 @@ export function missingKey(name: string, { role }: Authority, keyring: Keyring):
     places.length === 0 ? 'name the directory of your keys: --keys DIR' : 'add its directory: --keys DIR'
   return new GupperError(
     'config',
-    `cannot sign for the role ${name}: ${where}; it takes ${wanted}${trouble === undefined ? '' : ` (${troubles.map(({ message }) => message).join('; ')})`}`,
+    `cannot sign for the role ${quoted(name)}: ${where}; it takes ${wanted}${trouble === undefined ? '' : ` (${troubles.map(({ message }) => message).join('; ')})`}`,
     { hint: locked?.hint ?? hint },
   )
 }

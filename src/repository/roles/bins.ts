@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { binOf, delegatedNames, spokesmenOf } from '../../trust/tuf/delegation.ts'
 import type { DelegatedRole, Delegations, SuccinctRoles } from '../../trust/tuf/model.ts'
 import type { Draft } from '../draft.ts'
@@ -53,6 +54,26 @@ export function binNames(delegations: Delegations | undefined): string[] {
 /** Whether a delegated role is a hash bin that was written out. */
 export function isBin({ path_hash_prefixes: prefixes }: DelegatedRole): boolean {
   return prefixes !== undefined
+}
+
+/**
+ * The layout of hash bins of our making, however they are written.
+ * @returns undefined where there are none: roles by hashes may be something else
+ */
+export function layoutOfBins({ roles = [], succinct_roles: bins }: Delegations): SuccinctRoles | undefined {
+  if (bins !== undefined) return bins
+  const first = roles.find((role) => isBin(role) && /.-0+$/.test(role.name))
+  if (first === undefined) return undefined
+  const prefix = first.name.replace(/-0+$/, '')
+  const isOne = ({ name }: DelegatedRole): boolean =>
+    name.startsWith(prefix) && /^-[0-9a-f]+$/.test(name.slice(prefix.length))
+  const written = roles.filter((role) => isBin(role) && isOne(role))
+  const { keyids, threshold } = first
+  const layout = { keyids, threshold, bit_length: Math.log2(written.length), name_prefix: prefix }
+  if (!Number.isInteger(layout.bit_length) || layout.bit_length < 1) return undefined
+  const shape = (role: DelegatedRole): unknown => [role.name, role.terminating, role.path_hash_prefixes]
+  const own = writeOut({ keys: {}, succinct_roles: layout }).roles ?? []
+  return isDeepStrictEqual(written.map(shape), own.map(shape)) ? layout : undefined
 }
 
 /** Gives the bins the keys and the threshold that targets have. */

@@ -27,7 +27,9 @@ export function parseMetadata<K extends keyof Kinds>(
     // Without the text: somebody may have named a private key here.
     const reason =
       cause instanceof Error ? cause.message.replace(/^not JSON: .*/s, 'not JSON') : String(cause)
-    throw new GupperError('untrusted', `${what} is not the metadata it should be: ${reason}`, { cause })
+    // Names in it are not ours: they shall not look like lines of ours.
+    const line = reason.replace(/[\r\n]/g, (letter) => (letter === '\n' ? '\\n' : '\\r'))
+    throw new GupperError('untrusted', `${what} is not the metadata it should be: ${line}`, { cause })
   }
 }
 
