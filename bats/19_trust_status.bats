@@ -59,3 +59,11 @@ teardown() { common_teardown; }
   run_gupper 77 trust status repo
   assert_no_trace
 }
+
+@test "trust status: what a run that was cut off has left is a row of its own" {
+  mkdir repo/.gupper/turn.new
+  run_gupper trust status repo
+  [ "$(field .leftover <<<"${lines[-1]}")" = "$PWD/repo/.gupper/turn.new" ]
+  run_gupper trust status repo --text
+  [[ "${lines[-1]}" =~ ^-\ +-\ +left\ behind:\ .*/turn\.new\ +-\ +-$ ]]
+}

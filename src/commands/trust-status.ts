@@ -37,8 +37,8 @@ class TrustStatusCommand extends TokenFlags(KeyFlags(GupperCommand)) {
   within = Option.String('--within', '14d', { description: 'TIME: what counts as soon' })
 
   protected override columns = {
-    ROLE: ({ role }: Record<string, unknown>): string => String(role),
-    VERSION: ({ version }: Record<string, unknown>): string => String(version),
+    ROLE: ({ role = '-' }: Record<string, unknown>): string => String(role),
+    VERSION: ({ version = '-' }: Record<string, unknown>): string => String(version),
     STATE: (line: Record<string, unknown>): string => describeState(line),
     EXPIRES: ({ expires, left }: Record<string, unknown>): string =>
       expires === undefined ? '-' : `${(expires as string).slice(0, 10)} (${describeLeft(Number(left))})`,
