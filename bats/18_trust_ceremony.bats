@@ -125,6 +125,73 @@ make_ceremony() {
   assert_no_trace
 }
 
+# A file that waits, as somebody writes it who has no key: forge FILE 'what changes v, the next version'.
+forge() {
+  node -e '
+    const fs = require("node:fs"), [file, from, change] = process.argv.slice(1)
+    const before = JSON.parse(fs.readFileSync(from)), v = structuredClone(before.signed)
+    v.version++
+    const gupper = { role: v._type, before }
+    if (v._type === "targets") {
+      const { keys, roles } = JSON.parse(fs.readFileSync("repo/metadata/1.root.json")).signed
+      gupper.authorities = [{ role: roles.targets, keys }]
+    }
+    eval(change)
+    fs.writeFileSync(file, JSON.stringify({ signatures: [], signed: v, gupper }))' "$@"
+}
+
+@test "ceremony: another key under an old id is refused, 77, at home and away" {
+  make_ceremony
+  quietly trust key eve/root.pem
+  forge stick/2.root.json repo/metadata/1.root.json '
+    const key = require("node:crypto").createPublicKey(fs.readFileSync("eve/root.pub"))
+    const hex = key.export({ type: "spki", format: "der" }).subarray(-32).toString("hex")
+    v.keys[v.roles.targets.keyids[0]].keyval.public = hex'
+  run_gupper 77 trust sign stick/2.root.json --keys bob --yes
+  assert_stderr_has "another key under the id"
+  run_gupper 77 trust sign stick/2.root.json --bytes
+  run_gupper 77 trust sign repo stick/2.root.json --keys bob --yes
+  mkdir -p repo/.gupper/pending && cp stick/2.root.json repo/.gupper/pending/
+  run_gupper 77 trust sign repo --keys bob --yes
+  run_gupper 77 trust status repo
+  [ ! -e repo/metadata/2.root.json ]
+  assert_no_trace
+}
+
+@test "ceremony: what is compared with an older version than the one before is refused, 77" {
+  make_ceremony
+  quietly trust key new/targets.pem
+  quietly trust rotate targets repo --key new/targets.pub --keys bob --keys ann --keys new
+  [ -e repo/metadata/2.root.json ]
+  forge stick/3.root.json repo/metadata/1.root.json 'v.version = 3'
+  run_gupper 77 trust sign stick/3.root.json --keys bob --yes
+  assert_stderr_has "compares itself with version 1"
+  # Its repository compares it with what stands there, also for those who only take the bytes.
+  mkdir -p repo/.gupper/pending && cp stick/3.root.json repo/.gupper/pending/
+  for how in repo repo/.gupper/pending/3.root.json; do
+    gupper trust sign "$how" --bytes >bytes 2>said
+    grep -q "targets loses the key" said
+  done
+  run_gupper trust sign repo
+  assert_stderr_has "targets loses the key"
+}
+
+@test "ceremony: names can neither erase nor fake what a signer reads, and all of them can be read" {
+  make_ceremony
+  forge stick/2.targets.json repo/metadata/1.targets.json '
+    const target = { length: 1, hashes: { sha256: "00" } }
+    for (let i = 0; i < 30; i++) v.targets["a" + (10 + i) + "-1.0.0-linux-amd64"] = target
+    v.targets["zz\u001b[2K\r  the same packages as before\n\u202e\u009b-1.0.0-linux-amd64"] = target'
+  run_gupper trust sign stick/2.targets.json
+  assert_stderr_has "and 11 more, which --verbose names"
+  assert_stderr_has "version 2 of targets, as the file says"
+  run_gupper trust sign stick/2.targets.json --verbose --text
+  assert_stderr_has 'zz\u001b[2K\r  the same packages as before\n\u202e\u009b-1.0.0'
+  LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f]|\xc2\x9b|\xe2\x80\xae' <<<"$stderr" && return 1
+  run_gupper trust sign repo stick/2.targets.json
+  assert_stderr_has "and 11 more, which --verbose names"
+}
+
 @test "ceremony: a signature of a key that is not the role's does not count" {
   make_ceremony
   quietly trust key eve/root.pem

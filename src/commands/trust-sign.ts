@@ -1,21 +1,18 @@
-import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
 import { writeText } from '../package/ndjson.ts'
 import { describeChange } from '../repository/pending/describe.ts'
+import { describeDoubt, readCarried, signerOf, type Signer } from '../repository/pending/carried.ts'
+import { quoted } from '../repository/pending/quote.ts'
 import { shortId } from '../repository/roles/key-change.ts'
-import { noKeys, type Keyring } from '../repository/keys/keyring.ts'
+import { noKeys } from '../repository/keys/keyring.ts'
+import { metadataName } from '../repository/layout.ts'
 import { readOutsideSignature, type OutsideSignature } from '../repository/pending/outside-signature.ts'
-import { findPlaces, lackOfWaiting, readPendingFile, type Waiting } from '../repository/pending/file.ts'
+import { findPlaces, lackOfWaiting, type Places, type Waiting } from '../repository/pending/file.ts'
 import { reviewWaiting } from '../repository/pending/collect.ts'
-import {
-  agreementOf,
-  hasSignedBefore,
-  lacksOwn,
-  signFiles,
-  signRepository,
-} from '../repository/pending/sign.ts'
+import { agreementOf, lacksOwn, signFiles, signRepository } from '../repository/pending/sign.ts'
+import { printable } from '../terminal/text.ts'
 import { askYes } from '../terminal/yes.ts'
 import { signedBytes } from '../trust/tuf/threshold.ts'
 import { GupperCommand } from './command.ts'
@@ -28,10 +25,12 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
     category: 'For publishers',
     description: 'add your signature to a change that waits for it, after reading what it changes',
     details:
-      'Says in plain words what would change, asks, and signs with the keys at hand. A FILE of REPO/.gupper/pending can be ' +
-      'carried to where the key is, and is signed there alone; REPO FILE… brings its signatures home. A REPO commits what ' +
+      'Says in plain words what would change (with --verbose every package of it), asks, and signs with the keys at hand. A ' +
+      'FILE of REPO/.gupper/pending can be carried to where the key is, and is signed there alone, compared with the version ' +
+      'before it that it brings along; REPO FILE… brings its signatures home. A REPO commits what ' +
       'is complete, if the online key is at hand where it takes that; else gupper trust refresh does. Without keys it only ' +
-      'tells. What was changed after somebody signed it is refused.\n' +
+      'tells. What was changed after somebody signed it is refused, and so is another key under an id, or another version than ' +
+      'the next.\n' +
       'For a key that cannot leave its smartcard or HSM, --bytes writes exactly what is to be signed, and --signature with ' +
       '--key brings the signature that was made of it; it is held against the key first.',
     examples: [
@@ -76,14 +75,13 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
       await this.#writeBytes(places)
       return
     }
-    const { repository, files } = await findPlaces(places)
+    const found = await findPlaces(places)
+    const { repository, files } = found
     const keyring = await this.readKeys()
-    const waiting =
-      repository === undefined
-        ? await Promise.all(files.map(readPendingFile))
-        : await reviewWaiting(repository, files, this.repositoryOptions())
+    const signer = signerOf(keyring, outside)
+    const waiting = await this.#read(found, signer)
     if (waiting.length === 0) this.observer.warn('nothing waits for signatures')
-    for (const one of waiting) this.#show(one, keyring, repository === undefined)
+    for (const one of waiting) this.#show(one, repository === undefined ? signer : undefined)
     if (waiting.some((one) => lacksOwn(one, keyring))) await this.#ask()
     const agreed = agreementOf(waiting)
     const options = { ...this.repositoryOptions(), keyring }
@@ -108,24 +106,28 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
     return readOutsideSignature(path.resolve(cwd, signature), path.resolve(cwd, key))
   }
 
-  async #writeBytes([place = '', ...more]: readonly string[]): Promise<void> {
-    const isFile = more.length === 0 && (await stat(place).catch(() => undefined))?.isFile() === true
-    const { repository, files } = await findPlaces([place, ...more])
-    const waiting = isFile
-      ? [await readPendingFile(place)]
-      : repository === undefined
-        ? await Promise.all(files.map(readPendingFile))
-        : await reviewWaiting(repository, files, this.repositoryOptions())
-    const [one, ...others] = waiting
+  async #read({ repository, files }: Places, signer: Signer): Promise<Waiting[]> {
+    if (repository === undefined) return Promise.all(files.map((file) => readCarried(file, signer)))
+    return reviewWaiting(repository, files, this.repositoryOptions())
+  }
+
+  async #writeBytes(words: readonly string[]): Promise<void> {
+    const places = await findPlaces(words)
+    const signer = signerOf(noKeys)
+    const all = await this.#read(places, signer)
+    const [name, ...more] = words.map((word) => path.basename(word))
+    // A file that lies in its repository is that one change of it, told by what the repository knows.
+    const named = all.filter(({ role, envelope }) => metadataName(role, envelope.signed.version) === name)
+    const [one, ...others] = more.length === 0 && named.length > 0 ? named : all
     if (one === undefined || others.length > 0)
       throw new GupperError(
         'usage',
-        `${waiting.length} changes wait there for signatures, but bytes are of one`,
+        `${all.length} changes wait there for signatures, but bytes are of one`,
         {
           hint: 'name its file: gupper trust sign REPO/.gupper/pending/FILE --bytes',
         },
       )
-    this.#show(one, noKeys, true)
+    this.#show(one, places.repository === undefined ? signer : undefined)
     await writeText(this.context.stdout, signedBytes(one.envelope).toString('utf8'))
   }
 
@@ -135,20 +137,21 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
       throw new GupperError('no', 'nothing was signed', { hint: 'ask whoever made the change' })
   }
 
+  // Much of it is what others wrote.
   #say(line: string): void {
-    this.context.stderr.write(`${line}\n`)
+    this.context.stderr.write(`${printable(line)}\n`)
   }
 
   // Whoever signs has to read it, also where only warnings are told.
-  #show(one: Waiting, keyring: Keyring, alone: boolean): void {
-    const { role, envelope, before } = one
+  #show(one: Waiting, alone: Signer | undefined): void {
+    const { envelope, before } = one
+    const role = `${quoted(one.role)}${alone === undefined || one.role === 'root' ? '' : ', as the file says'}`
     this.#say(`version ${envelope.signed.version} of ${role}:`)
-    for (const line of describeChange(envelope, before)) this.#say(`  ${line}`)
-    const by = envelope.signatures.map(({ keyid }) => shortId(keyid))
+    for (const line of describeChange(envelope, before, this.verbose)) this.#say(`  ${line}`)
+    const by = envelope.signatures.map(({ keyid }) => quoted(shortId(keyid)))
     const missing = lackOfWaiting(one)
     this.#say(`  signed by ${by.length > 0 ? by.join(', ') : 'nobody'} so far; ${missing} more must sign`)
-    if (alone && before !== undefined && keyring.places.length > 0 && !hasSignedBefore(one, keyring))
-      this.#say('  compared with what the file says to replace, which none of your keys has signed')
+    if (alone !== undefined) for (const line of describeDoubt(one, alone)) this.#say(`  ${line}`)
   }
 }
 

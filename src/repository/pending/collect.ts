@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { GupperError } from '../../errors.ts'
 import { silent } from '../../package/observer.ts'
 import { withLock } from '../../store/lock.ts'
-import type { Envelope, Root, Targets } from '../../trust/tuf/model.ts'
+import type { Envelope, Keys, Root, Targets } from '../../trust/tuf/model.ts'
 import { signedBytes } from '../../trust/tuf/threshold.ts'
 import { isSigned } from '../committed.ts'
 import type { Draft } from '../draft.ts'
@@ -11,6 +11,8 @@ import { shortId } from '../roles/key-change.ts'
 import { layoutOf, metadataPath, type Layout } from '../layout.ts'
 import { readPending, settlePending, type Pending } from './pending.ts'
 import { contextOfRoot, withContext, type Context } from './context.ts'
+import { demandFollows, demandTrueIds, keysIn } from './demands.ts'
+import { quoted } from './quote.ts'
 import { readPendingFile, refuseTampered, type Waiting } from './file.ts'
 import { findUnfit } from '../fitness.ts'
 import type { Authority } from '../sign.ts'
@@ -69,8 +71,9 @@ export interface Collected {
  * Finds what waits in a repository, and adds what files bring: the signatures to a change that waits there already, or the
  * change itself if it is the next one.
  * @param draft nothing where the first root still waits
- * @throws GupperError `untrusted` (77) where something was changed after it was signed, `conflict` (65) where another
- * change came first, and what makes it unfit for clients, see {@link findUnfit}
+ * @throws GupperError `untrusted` (77) where something was changed after it was signed, does not follow on what stands, or
+ * has another key under an id; `conflict` (65) where another change came first; and what makes it unfit for clients, see
+ * {@link findUnfit}
  */
 export async function collect(
   layout: Layout,
@@ -81,7 +84,7 @@ export async function collect(
   const before: Pending = draft?.pending ?? all
   for (const role of all.keys())
     if (!before.has(role))
-      draft?.observer.warn(`what waited in ${role} is void: another change came first`, {
+      draft?.observer.warn(`what waited in ${quoted(role)} is void: another change came first`, {
         hint: 'make it again',
       })
   const pending = new Map(before)
@@ -102,7 +105,10 @@ export async function collect(
     envelope: envelope,
   }))
   for (const one of waiting) {
-    refuseTampered(one, `what waits in ${one.role}`)
+    const what = `what waits in ${quoted(one.role)}`
+    refuseTampered(one, what)
+    demandFollows(one, draft?.versionOf(one.role) ?? 0, what)
+    demandTrueIds(one, keysKnownFor(one), what)
     warnOfStrangers(one, draft)
   }
   return { waiting, before, dropped: all.size > before.size }
@@ -116,11 +122,19 @@ async function demandFit(draft: Draft, brought: ReadonlySet<string>): Promise<vo
   for (const reason of (await findUnfit(draft, new Map(envelopes))).values()) throw reason
 }
 
+// Targets take keys over from root, for their bins; root's own are what is to be judged.
+function keysKnownFor({ role, before, authorities }: Waiting): Keys[] {
+  const above = role === 'root' ? [] : authorities.map(({ keys }) => keys)
+  return [...(before ? [keysIn(before)] : []), ...above]
+}
+
 function warnOfStrangers({ role, envelope, authorities }: Waiting, draft: Draft | undefined): void {
   const known = new Set(authorities.flatMap(({ role }: Authority) => role.keyids))
   for (const { keyid } of envelope.signatures)
     if (!known.has(keyid))
-      draft?.observer.warn(`a signature of ${shortId(keyid)} does not count: it is no key of ${role}`)
+      draft?.observer.warn(
+        `a signature of ${quoted(shortId(keyid))} does not count: it is no key of ${quoted(role)}`,
+      )
 }
 
 function bringIn(
@@ -137,8 +151,8 @@ function bringIn(
     throw new GupperError(
       'conflict',
       late
-        ? `${file} is version ${version} of ${role}, but another change came first: it is at ${last}`
-        : `${file} is another change of ${role} than the one that waits`,
+        ? `${file} is version ${version} of ${quoted(role)}, but another change came first: it is at ${last}`
+        : `${file} is another change of ${quoted(role)} than the one that waits`,
       { hint: 'look at what waits (gupper trust status), and sign that' },
     )
   const known = new Set(there?.signatures.map(({ keyid }) => keyid))

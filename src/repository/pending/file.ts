@@ -9,7 +9,9 @@ import type { Envelope, Root, Targets } from '../../trust/tuf/model.ts'
 import { signedBytes } from '../../trust/tuf/threshold.ts'
 import { writeEnvelope } from '../envelope.ts'
 import { contextOfRoot, type Context } from './context.ts'
+import { shortId } from '../roles/key-change.ts'
 import { lackOf, type Authority } from '../sign.ts'
+import { quoted } from './quote.ts'
 
 /** Metadata that waits for signatures, with all that its signers need. */
 export interface Waiting extends Context {
@@ -42,7 +44,8 @@ function readContext(value: unknown, envelope: Envelope, path: string): Context 
     typeof role === 'string' &&
     Array.isArray(list) &&
     list.every(
-      (one: Partial<Authority> | null) => Array.isArray(one?.role?.keyids) && typeof one.keys === 'object',
+      (one: { role?: Authority['role']; keys?: object | null } | null) =>
+        Array.isArray(one?.role?.keyids) && typeof one.keys === 'object' && one.keys !== null,
     )
   if (!holds)
     throw new GupperError('untrusted', `${path} does not say who may sign it`, {
@@ -66,7 +69,7 @@ export function refuseTampered({ envelope, authorities }: Waiting, what: string)
     for (const { keys } of authorities) {
       const key = Object.hasOwn(keys, keyid) ? keys[keyid] : undefined
       if (key !== undefined && !checkSignature(key, bytes, sig))
-        throw new GupperError('untrusted', `${what} was changed after ${keyid.slice(0, 8)} signed it`, {
+        throw new GupperError('untrusted', `${what} was changed after ${quoted(shortId(keyid))} signed it`, {
           hint: 'do not sign it; ask whoever made it, and have the change made again',
         })
     }

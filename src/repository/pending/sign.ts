@@ -10,7 +10,9 @@ import { addOutsideSignature, type OutsideSignature } from './outside-signature.
 import { writePending, type Pending } from './pending.ts'
 import { collect, inRepository } from './collect.ts'
 import { contextOfRoot } from './context.ts'
-import { lackOfWaiting, readPendingFile, writePendingFile, type Waiting } from './file.ts'
+import { readCarried, signerOf } from './carried.ts'
+import { lackOfWaiting, writePendingFile, type Waiting } from './file.ts'
+import { quoted } from './quote.ts'
 import { waitingRoot } from '../roles/root-change.ts'
 import { tryTurn } from '../roles/root-turn.ts'
 import { countKeys, missingKey, signWith, unite } from '../sign.ts'
@@ -63,7 +65,7 @@ function signAll(waiting: readonly Waiting[], keyring: Keyring, must = true): Ma
  * @param agreed what the signer has read; nothing else is signed
  * @param outside a signature that was made elsewhere, to be added
  * @throws GupperError `config` (78) without a key that may sign, `conflict` (65) where a file was changed meanwhile,
- * `cannot-write` (73)
+ * `cannot-write` (73), and as {@link readCarried}
  */
 export async function signFiles(
   paths: readonly string[],
@@ -72,7 +74,7 @@ export async function signFiles(
   outside?: OutsideSignature,
 ): Promise<(SignedResult & { file: string })[]> {
   const files = new Map<Waiting, string>()
-  for (const path of paths) files.set(await readPendingFile(path), path)
+  for (const path of paths) files.set(await readCarried(path, signerOf(keyring, outside)), path)
   const waiting = [...files.keys()]
   demandAgreed(waiting, agreed)
   const results: (SignedResult & { file: string })[] = []
@@ -97,7 +99,7 @@ function resultOf(one: Waiting, changed: boolean, committed: boolean): SignedRes
 function demandAgreed(waiting: readonly Waiting[], agreed: Agreed): void {
   for (const { role, envelope } of waiting)
     if (!agreed.has(signedBytes(envelope).toString('utf8')))
-      throw new GupperError('conflict', `what waits in ${role} was changed while it was read`, {
+      throw new GupperError('conflict', `what waits in ${quoted(role)} was changed while it was read`, {
         hint: 'run the same command again, and read what it says now',
       })
 }
@@ -164,14 +166,5 @@ export function lacksOwn({ envelope, authorities }: Waiting, keyring: Keyring): 
     const signed = signersOf(role, keys, envelope)
     const rest = role.keyids.filter((id) => !signed.includes(id))
     return countKeys({ role: { ...role, keyids: rest }, keys }, keyring) > 0
-  })
-}
-
-/** Whether a key at hand has signed what is to be replaced: then it is what was there, whoever carried it. */
-export function hasSignedBefore({ before, authorities }: Waiting, keyring: Keyring): boolean {
-  if (before === undefined) return false
-  return authorities.some(({ role, keys }) => {
-    const signers = signersOf(role, keys, before)
-    return countKeys({ role: { ...role, keyids: signers }, keys }, keyring) > 0
   })
 }
