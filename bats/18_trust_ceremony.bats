@@ -192,6 +192,20 @@ forge() {
   assert_stderr_has "and 11 more, which --verbose names"
 }
 
+@test "ceremony: what a file says to replace is told beside all of it, unless the signer has signed that" {
+  make_ceremony
+  forge stick/2.targets.json repo/metadata/1.targets.json '
+    v.targets["evil-1.0.0-linux-amd64"] = { length: 1, hashes: { sha256: "00" } }
+    gupper.before = { signatures: [], signed: { ...v, version: 1 } }'
+  run_gupper trust sign stick/2.targets.json --keys ann --yes
+  assert_stderr_has "which none of your keys has signed"
+  assert_stderr_has "adds the package evil-1.0.0-linux-amd64"
+  forge stick/2.targets.json repo/metadata/1.targets.json ''
+  run_gupper trust sign stick/2.targets.json --keys ann --yes
+  assert_stderr_has "which you have signed"
+  [[ "$stderr" != *"in full"* ]]
+}
+
 @test "ceremony: a signature of a key that is not the role's does not count" {
   make_ceremony
   quietly trust key eve/root.pem

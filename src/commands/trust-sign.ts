@@ -3,7 +3,13 @@ import { Command, Option } from 'clipanion'
 import { GupperError } from '../errors.ts'
 import { writeText } from '../package/ndjson.ts'
 import { describeChange } from '../repository/pending/describe.ts'
-import { describeDoubt, readCarried, signerOf, type Signer } from '../repository/pending/carried.ts'
+import {
+  describeDoubt,
+  hasSignedBefore,
+  readCarried,
+  signerOf,
+  type Signer,
+} from '../repository/pending/carried.ts'
 import { quoted } from '../repository/pending/quote.ts'
 import { shortId } from '../repository/roles/key-change.ts'
 import { noKeys } from '../repository/keys/keyring.ts'
@@ -147,11 +153,15 @@ class TrustSignCommand extends KeyFlags(GupperCommand) {
     const { envelope, before } = one
     const role = `${quoted(one.role)}${alone === undefined || one.role === 'root' ? '' : ', as the file says'}`
     this.#say(`version ${envelope.signed.version} of ${role}:`)
+    if (alone !== undefined) for (const line of describeDoubt(one, alone)) this.#say(`  ${line}`)
     for (const line of describeChange(envelope, before, this.verbose)) this.#say(`  ${line}`)
+    if (alone !== undefined && before !== undefined && !hasSignedBefore(one, alone)) {
+      this.#say('  in full, since that version is the word of the file alone:')
+      for (const line of describeChange(envelope, undefined, this.verbose)) this.#say(`    ${line}`)
+    }
     const by = envelope.signatures.map(({ keyid }) => quoted(shortId(keyid)))
     const missing = lackOfWaiting(one)
     this.#say(`  signed by ${by.length > 0 ? by.join(', ') : 'nobody'} so far; ${missing} more must sign`)
-    if (alone !== undefined) for (const line of describeDoubt(one, alone)) this.#say(`  ${line}`)
   }
 }
 

@@ -142,6 +142,20 @@ it('refuses to compare with another version than the one before', async () => {
   await expect(readWaiting(world.repo)).rejects.toMatchObject(refused)
 })
 
+it('refuses a root before it that its own keys have not signed', async () => {
+  const { world, bob } = await makeTwo()
+  const { root } = (await readDraft(world.repo)).committed
+  const file = await forge(
+    world.dir,
+    '3.root.json',
+    nextOf(root, () => undefined),
+    {
+      before: { ...root, signatures: root.signatures.slice(0, 1) },
+    },
+  )
+  await expect(readCarried(file, signerOf(bob.keyring))).rejects.toMatchObject(refused)
+})
+
 it('says away from the repository what only the repository can know', async () => {
   const { world, bob, mallory } = await makeTwo()
   const { root } = (await readDraft(world.repo)).committed

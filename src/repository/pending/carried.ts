@@ -1,7 +1,7 @@
 import { GupperError } from '../../errors.ts'
 import { identityOf, readPublicKey } from '../../trust/tuf/key.ts'
 import { topRoles, type Targets } from '../../trust/tuf/model.ts'
-import { identitiesOf, signersOf } from '../../trust/tuf/threshold.ts'
+import { demandThreshold, identitiesOf, signersOf } from '../../trust/tuf/threshold.ts'
 import type { Keyring } from '../keys/keyring.ts'
 import { isBin } from '../roles/bins.ts'
 import { demandFollows, demandTrueIds, keysIn } from './demands.ts'
@@ -29,6 +29,8 @@ export async function readCarried(path: string, signer: Signer): Promise<Waiting
   // A team to which something is delegated again goes on counting, though nothing of it stands.
   if (before !== undefined || envelope.signed._type === 'root')
     demandFollows(waiting, before?.signed.version ?? 0, path)
+  if (before?.signed._type === 'root')
+    demandThreshold(before.signed.roles.root, before.signed.keys, before, `what ${path} says to replace`)
   const known = before !== undefined && hasSignedBefore(waiting, signer) ? [keysIn(before)] : []
   demandTrueIds(waiting, known, path)
   if (envelope.signed._type === 'targets') demandRole(waiting, signer, path)
