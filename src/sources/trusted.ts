@@ -28,7 +28,11 @@ export async function createTrustedSource(
       return troubles
     },
     async read(filter) {
-      const take = ({ targets, broken }: Listing, session: Session): PackageRecord[] => {
+      const { names = [] } = filter
+      const starts = names.length > 0 ? names.map((name) => `${name}-`) : undefined
+      const take = ({ targets, broken, apart }: Listing, session: Session): PackageRecord[] => {
+        // Who asks for some packages need not care what became of others.
+        for (const { role, reason } of apart) observer.warn(withRole(role, reason).message)
         troubles = broken.map(({ role, reason }) => withRole(role, reason))
         version = `${versionOf(session.trusted)} ${wordsOf(filter)}`
         return [...chooseTargets(targets, filter, observer)].map((record) => locate(record, session))
@@ -38,7 +42,7 @@ export async function createTrustedSource(
         return await trust.withMirrors(addresses, async (session) => {
           const now = `${versionOf(session.trusted)} ${wordsOf(filter)}`
           if (now === version && troubles.length === 0) return undefined
-          const listing = await listTargets(session.trusted)
+          const listing = await listTargets(session.trusted, starts)
           const [broken] = listing.broken
           if (broken === undefined || session.last) return take(listing, session)
           partial ??= { listing, session }

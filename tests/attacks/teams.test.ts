@@ -164,6 +164,26 @@ describe('a team', () => {
     expectWithout(await machine.list(mirror.url), 'shared', /signed by 0 of its keys/, listed)
   })
 
+  it('that delegates to a role which is not there is no hindrance to who asks for other names', async ({
+    repository,
+    mirror,
+    machine,
+  }) => {
+    addTeam(repository)
+    repository.delegate('team', { name: 'ghost', paths: ['*'] })
+    repository.publish('team', 'snapshot', 'timestamp')
+    const list = async (...more: string[]): Promise<Run> =>
+      machine.run(['list', '--trust', machine.root, mirror.url, ...more])
+    const run = await list('--name', 'app')
+    expectListed(run, [app])
+    expect(run.stderr).toMatch(
+      /warning: what ghost vouches for is left out: the snapshot does not name ghost/,
+    )
+    // What might be another of its packages is not said to be the newest.
+    expectWithout(await list('--name', 'tool'), 'ghost', /does not name ghost/, [tool])
+    expectWithout(await list(), 'ghost', /does not name ghost/, [app, tool])
+  })
+
   it('with data of no form is left out, and nothing falls over', async ({ repository, mirror, machine }) => {
     addTeam(repository)
     const target = repository.targetsOf('team').targets[tool]

@@ -1,10 +1,30 @@
 import { createHash } from 'node:crypto'
 import { GupperError } from '../../errors.ts'
-import type { DelegatedRole, Delegations, RoleKeys, SuccinctRoles } from './model.ts'
+import type { Delegations, RoleKeys, SuccinctRoles } from './model.ts'
 
 /** How much may still be done to tell who speaks for paths: letters of patterns that are looked at. */
 export interface Effort {
   left: number
+  /** Of which it is a part. */
+  whole?: Effort
+  /** What everybody is told once nothing is left. */
+  spent?: GupperError
+}
+
+/**
+ * Takes away from an effort, and from the whole that it is a part of.
+ * @throws GupperError `too-large` (76), the same each time, where nothing is left: who writes patterns must not keep us busy
+ */
+export function spend(effort: Effort, letters: number): void {
+  if (effort.whole !== undefined) spend(effort.whole, letters)
+  effort.left -= letters
+  if (effort.left < 0) throw (effort.spent ??= tooLong())
+}
+
+function tooLong(): GupperError {
+  return new GupperError('too-large', 'its delegations take too long to be understood', {
+    hint: 'ask its publisher to delegate with fewer and simpler patterns',
+  })
 }
 
 /** A role that speaks for a path. */
@@ -18,7 +38,7 @@ export interface Spokesman {
  * Which delegated roles speak for a target, in the order of their trustworthiness (TUF 1.0.34, section 5.6.7).
  * @param path the target's path
  * @param effort what it takes is taken away from it
- * @throws GupperError `too-large` (76) where nothing is left of it: who writes the patterns must not keep us busy
+ * @throws GupperError `too-large` (76) where nothing is left of it
  */
 export function spokesmenOf(
   { roles, succinct_roles: bins }: Delegations,
@@ -26,9 +46,12 @@ export function spokesmenOf(
   effort: Effort = { left: Infinity },
 ): Spokesman[] {
   if (bins !== undefined) return [{ name: binOf(bins, path), terminating: true }]
-  return (roles ?? []).filter((role) => {
-    if (effort.left < 0) throw new GupperError('too-large', 'its delegations take too long to be understood')
-    return speaksFor(role, path, effort)
+  let hash: string | undefined
+  const hashOf = (): string => (hash ??= createHash('sha256').update(path).digest('hex'))
+  return (roles ?? []).filter(({ paths, path_hash_prefixes: prefixes = [] }) => {
+    if (paths !== undefined) return paths.some((pattern) => matchesPath(pattern, path, effort))
+    spend(effort, prefixes.length)
+    return prefixes.some((prefix) => hashOf().startsWith(prefix.toLowerCase()))
   })
 }
 
@@ -66,15 +89,22 @@ function isBin(bins: SuccinctRoles, name: string): boolean {
   return value < 2 ** bins.bit_length && binName(bins, value) === name
 }
 
-function speaksFor(
-  { paths, path_hash_prefixes: prefixes }: DelegatedRole,
-  path: string,
-  effort: Effort,
-): boolean {
-  if (paths !== undefined) return paths.some((pattern) => matchesPath(pattern, path, effort))
-  const hash = createHash('sha256').update(path).digest('hex')
-  effort.left -= prefixes?.length ?? 0
-  return (prefixes ?? []).some((prefix) => hash.startsWith(prefix.toLowerCase()))
+/**
+ * The names of delegated roles that may speak for packages of which only the beginning of the file's name is known. What
+ * is not surely for others counts.
+ */
+export function* nearRoles({ roles, succinct_roles: bins }: Delegations, start: string): Generator<string> {
+  if (bins !== undefined) yield* delegatedNames({ keys: {}, succinct_roles: bins })
+  for (const { name, paths } of roles ?? [])
+    if (paths === undefined || paths.some((pattern) => mayMatch(pattern, start))) yield name
+}
+
+// The file of a package has no slash in its path.
+function mayMatch(pattern: string, start: string): boolean {
+  if (pattern.includes('/')) return false
+  const special = pattern.search(/[*?[]/)
+  const plain = special < 0 ? pattern : pattern.slice(0, special)
+  return plain.startsWith(start) || (special >= 0 && start.startsWith(plain))
 }
 
 /**
@@ -83,11 +113,11 @@ function speaksFor(
  */
 export function matchesPath(pattern: string, path: string, effort: Effort = { left: Infinity }): boolean {
   // Most patterns differ in what stands before their first star, which is soon seen.
-  effort.left--
+  spend(effort, 1)
   const plain = pattern.search(/[*?[/]/)
   if (plain > 0 && !path.startsWith(pattern.slice(0, plain))) return false
   if (plain < 0) return pattern === path
-  effort.left -= pattern.length
+  spend(effort, pattern.length)
   const [patterns, parts] = [pattern.split('/'), path.split('/')]
   return (
     patterns.length === parts.length &&
@@ -115,7 +145,8 @@ function tokensOf(pattern: string): Token[] {
 // On a mismatch only the last star is tried again, which is enough, and keeps hostile patterns cheap.
 function matchesPart(tokens: readonly Token[], text: string, effort: Effort): boolean {
   let [at, within, star, from] = [0, 0, -1, 0]
-  while (within < text.length && effort.left-- >= 0) {
+  while (within < text.length) {
+    spend(effort, 1)
     const token = tokens[at]
     if (token === '*') [star, from] = [at++, within]
     else if (token !== undefined && fits(token, text.charAt(within))) [at, within] = [at + 1, within + 1]

@@ -4,20 +4,29 @@ import type { Envelope, Targets } from './model.ts'
 import { loadRole } from './role.ts'
 import type { Trusted } from './trusted.ts'
 
+/** A role that could not be heard. */
+export interface Trouble {
+  role: string
+  reason: GupperError
+  /** Who delegates to it, or who cannot be heard with all that it delegates to; for whom else it is not known. */
+  delegator?: Targets | undefined
+}
+
 /** Roles that could not be heard, each as one who delegates to it wants it: what is wrong for one may be right for another. */
 export class Broken {
-  readonly list: { role: string; reason: GupperError }[] = []
+  readonly list: Trouble[] = []
+  readonly #known = new Set<GupperError | string>()
   readonly #reasons = new Map<Targets, Map<string, GupperError>>()
 
   /** Notes it down once for people, and for whoever delegates to it. */
   add(role: string, reason: GupperError, delegator?: Targets): void {
-    this.list.push({ role, reason })
+    this.#note({ role, reason, delegator })
     if (delegator) this.#of(delegator).set(role, reason)
   }
 
   /** Notes down that nobody whom a role delegates to can be heard. */
   addAll(role: string, reason: GupperError, signed: Targets): void {
-    this.list.push({ role, reason })
+    this.#note({ role, reason, delegator: signed })
     this.#of(signed).set('', reason)
   }
 
@@ -27,7 +36,14 @@ export class Broken {
   }
 
   has(reason: GupperError): boolean {
-    return this.list.some((one) => one.reason === reason || one.reason.message === reason.message)
+    return this.#known.has(reason) || this.#known.has(reason.message)
+  }
+
+  #note(trouble: Trouble): void {
+    this.list.push(trouble)
+    this.#known.add(trouble.reason)
+    // Whoever it is about, nothing more can be said of it.
+    if (trouble.delegator === undefined) this.#known.add(trouble.reason.message)
   }
 
   #of(delegator: Targets): Map<string, GupperError> {

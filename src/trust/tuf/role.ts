@@ -22,7 +22,7 @@ export async function loadRole(
   const { options, snapshot, roles, root, limits } = trusted
   const loaded = roles.get(name)
   if (loaded !== undefined) {
-    demandDelegated(delegator, name, loaded)
+    demandAgain(trusted, delegator, name, loaded)
     return loaded
   }
   const file = `${name}.json`
@@ -43,6 +43,7 @@ export async function loadRole(
     if (role.signed.version !== wanted.version)
       throw new GupperError('untrusted', `${what} is version ${role.signed.version}, not ${wanted.version}`)
     demandFresh(role.signed, what, options.now)
+    proven.set(role, { by: new WeakSet([delegator]), size: bytes.length })
     return role
   }
   const known = await options.known(name)
@@ -73,16 +74,31 @@ function attempt<T>(prove: () => T, observer: Observer = silent): T | undefined 
   }
 }
 
-// By whom a role was found to be signed well, so that it is not proven anew for every path.
-const proven = new WeakMap<Envelope<Targets>, WeakSet<Root | Targets>>()
+// By whom a role was found to be signed well, so that it is not proven anew for every path; and its size.
+const proven = new WeakMap<Envelope<Targets>, { by: WeakSet<Root | Targets>; size: number }>()
+
+// Proving takes time, and one large role may be delegated to by thousands.
+function demandAgain(
+  trusted: Trusted,
+  delegator: Root | Targets,
+  name: string,
+  role: Envelope<Targets>,
+): void {
+  const { by, size } = proven.get(role) ?? { by: new WeakSet(), size: 0 }
+  if (by.has(delegator)) return
+  trusted.again += size * (1 + (keysFor(delegator, name).role?.keyids.length ?? 0))
+  if (trusted.again > trusted.limits.again)
+    throw new GupperError('too-large', `${name}.json is delegated to by more roles than can be looked at`, {
+      hint: 'ask its publisher to delegate to it once',
+    })
+  demandDelegated(delegator, name, role)
+  by.add(delegator)
+}
 
 function demandDelegated(delegator: Root | Targets, name: string, role: Envelope<Targets>): void {
-  const by = proven.get(role) ?? new WeakSet()
-  if (by.has(delegator)) return
   const { keys, role: who } = keysFor(delegator, name)
   if (who === undefined) throw new GupperError('untrusted', `nothing is delegated to ${name}`)
   demandThreshold(who, keys, role, `${name}.json`)
-  proven.set(role, by.add(delegator))
 }
 
 function keysFor(delegator: Root | Targets, name: string): { keys: Keys; role: RoleKeys | undefined } {

@@ -46,6 +46,8 @@ export interface Trusted {
   readonly stale: Set<string>
   /** Bytes of all roles that were read. */
   size: number
+  /** What was spent of the limit of the same name. */
+  again: number
 }
 
 /**
@@ -65,6 +67,7 @@ export async function openTrusted(options: RefreshOptions): Promise<Trusted> {
     fresh: new Map(bytes === undefined ? [] : [['root', bytes]]),
     stale: new Set(),
     size: 0,
+    again: 0,
   }
 }
 
