@@ -233,6 +233,7 @@ copied() { [ "$(cat repo/.gupper/staging/.gupper-pack* 2>/dev/null | wc -c)" -gt
   run_gupper 64 publish --to repo --keys keys --floor 1.0.0 pkgs/*
   assert_stderr_has "is not below the version"
   run_gupper 64 publish --to repo --keys keys --rollout fast pkgs/*
+  run_gupper 64 publish --to repo --keys keys --rollout 10%@99999999d pkgs/*
   run_gupper 64 publish --to repo --keys keys --expires root pkgs/*
   run_gupper 69 publish --to repo --keys keys --notes @nowhere pkgs/*
   run_gupper 65 publish --to repo --keys keys keys/root.pem

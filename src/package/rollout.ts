@@ -17,6 +17,7 @@ export interface Wave {
 }
 
 const units = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+const longest = 3650 * units.d // of waves, from the start: whatever is later is a slip
 const rateForm = /^(\d{1,3}(?:\.\d{1,6})?)%\/([smhd])$/
 
 /** Whether a value is a rollout, in the terms of `record.schema.json`. */
@@ -62,6 +63,8 @@ export function parseRollout(text: string, start: Date, flag = '--rollout'): Rol
     const percent = Number(percentage)
     if (percentage === '' || percent > 100) throw complaint(text, flag)
     const after = parseDuration(time, flag)
+    if (after > longest)
+      throw new GupperError('usage', `${flag}: a wave of "${text}" is more than ten years away`)
     if (last && (after <= last.after || percent <= last.percent))
       throw new GupperError('usage', `${flag}: each wave of "${text}" must be later and larger than the last`)
     last = { after, percent }

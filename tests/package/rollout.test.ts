@@ -31,16 +31,20 @@ describe('a rollout in words', () => {
     })
   })
 
-  it.each(['10%/h', '100%/s', '0.1%/m', '5%@1h', '1%@1s,2%@2s'])('%j is what a record may hold', (text) => {
-    const rollout = parseRollout(text, new Date(start))
-    expect(isRollout(rollout)).toBe(true)
-    expect(() => parseItem({ ...make(), rollout })).not.toThrow()
-  })
+  it.each(['10%/h', '100%/s', '0.1%/m', '5%@1h', '1%@1s,2%@2s', '9%@3650d'])(
+    '%j is what a record may hold',
+    (text) => {
+      const rollout = parseRollout(text, new Date(start))
+      expect(isRollout(rollout)).toBe(true)
+      expect(() => parseItem({ ...make(), rollout })).not.toThrow()
+    },
+  )
 
   it.each([
     '12.5%@1h',
     ...['', '10', '10%', '10/h', '10%/w', '101%/h', '-1%/h', '10%/h,20%/d', '10%/h@1h', 'fast'],
     ...['10%@', '10%@x', '@1h', '101%@1h', '10%@1h,', '50%@1h,10%@2h', '10%@2h,20%@1h', '10%@1h,10%@2h'],
+    ...['10%@99999999d', '10%@1h,100%@4000000d', '100%@3651d'],
   ])('is refused with 64 where it means nothing: %j', (text) => {
     expect(() => parseRollout(text, new Date(start))).toThrow(
       expect.objectContaining({ code: 'usage', message: expect.stringContaining('--rollout') as string }),

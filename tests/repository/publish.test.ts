@@ -335,6 +335,20 @@ describe('publishing into a signed repository', () => {
   })
 })
 
+it.each([true, false])('nothing is published that no client would take, signed: %s', async (signed) => {
+  const world = await makeWorld()
+  const plain = { repo: path.join(world.dir, 'plain'), dir: world.dir, keyring: noKeys }
+  const file = await writePackage(world.dir, 'app-1.0.0-any-any')
+  const before = await metadataOf(world.repo)
+  const rollout = { waves: [{ at: '+012978-07-15T10:00:00Z', percent: 10 }] }
+  const found = await publishFiles(signed ? world : plain, [file], { release: { rollout } })
+  expect(found).toMatchObject([
+    { error: { code: 'bad-record', message: expect.stringContaining('"rollout" must be') as string } },
+  ])
+  expect(await metadataOf(world.repo)).toEqual(before)
+  expect(await filesIn(plain.repo).catch(() => [])).toEqual([])
+})
+
 describe('publishing into a plain directory', () => {
   it('places the file alone; the same bytes change nothing, other bytes are refused', async () => {
     const dir = await makeDir()

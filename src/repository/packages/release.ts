@@ -1,6 +1,6 @@
 import { GupperError } from '../../errors.ts'
 import { parseFileName } from '../../package/filename.ts'
-import type { PackageRecord } from '../../package/record.ts'
+import { parseItem, type PackageRecord } from '../../package/record.ts'
 import type { Rollout } from '../../package/rollout.ts'
 import { compareVersions } from '../../package/version.ts'
 import type { Target } from '../../trust/tuf/model.ts'
@@ -26,7 +26,8 @@ const fields = [
 /**
  * Adds to a record what is said of its release.
  * @param published its time, "2026-11-20T10:00:00Z"
- * @throws GupperError `usage` (64) for a floor that nobody could be under, `bad-record` (65) for notes that are too long
+ * @throws GupperError `usage` (64) for a floor that nobody could be under, `bad-record` (65) for notes that are too long,
+ * or what no record may hold
  */
 export function released(record: PackageRecord, release: Release, published: string): PackageRecord {
   const said = Object.entries(release).filter(([, value]) => value !== undefined)
@@ -39,6 +40,8 @@ export function released(record: PackageRecord, release: Release, published: str
     throw new GupperError('bad-record', `the notes of ${next.file} have more than ${mostNotes} characters`, {
       hint: 'say it shortly, and link to the rest',
     })
+  // What is signed stays: no client would take a record that does not hold.
+  parseItem(next)
   return next
 }
 
