@@ -106,3 +106,66 @@ teardown() { service_teardown; }
   wait_until 20 answers 1.0.0
   stop_service
 }
+
+@test "a frozen service keeps what it runs, however many versions are installed meanwhile, and starts no other by itself" {
+  local version own
+  for version in 1.0.0 1.1.0 1.2.0 1.3.0; do make_service "$version"; done
+  install_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  run_gupper freeze app
+  for version in 1.1.0 1.2.0 1.3.0; do
+    update_to "$version" 1
+    [ "$(failure code)" = frozen ]
+  done
+  kill -KILL "$(gupper status app | field .pid)"
+  wait_until 20 event restarted '.to == "1.0.0" and .state == "committed"'
+  assert_answers 1.0.0
+  # Somebody deletes it all the same.
+  own=$(ls -d .gupper/app/slots/1.0.0-*)
+  mv "$own" away
+  kill -KILL "$(gupper status app | field .pid)"
+  wait_until 20 status_is app '.state == "BROKEN" and (.reason | test("its 1.0.0 is gone.*gupper rollback.*gupper unfreeze"))'
+  run_gupper 1 restart app
+  assert_stderr_has 'its 1.0.0 is gone'
+  # Not after a new start either, and the one after that.
+  stop_service
+  local round
+  for round in 1 2; do
+    spawn "again.$round" "again.$round.err" gupper run --name app --to ./app --listen 127.0.0.1:0 --healthy-for 0
+    wait_until 20 status_is app '.state == "BROKEN" and (.reason | test("its 1.0.0 is gone"))'
+    ! grep -q 1.3.0 "again.$round"
+    kill_hard "$SPAWNED_PID"
+  done
+  mv away "$own"
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  assert_answers 1.0.0
+  status_is app '.state == "FREEZE"'
+  mv "$own" away
+  kill -KILL "$(gupper status app | field .pid)"
+  wait_until 20 status_is app '.state == "BROKEN" and (.reason | test("its 1.0.0 is gone"))'
+  run_gupper unfreeze app
+  wait_until 20 answers 1.3.0
+  stop_service
+}
+
+@test "a service that is frozen while an update waits for its turn does not make it live" {
+  make_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --ready exec:'[ ! -e hold ]' --healthy-for 0
+  make_service 1.1.0
+  touch hold
+  spawn restart.out restart.err gupper restart app
+  wait_until 10 phase probing 1.0.0
+  gupper list ./pkgs --range 1.1.0 | gupper fetch | gupper install --to ./app >record
+  spawn one.out one.err sh -c 'exec gupper activate app <record'
+  local one=$SPAWNED_PID
+  spawn two.out two.err sh -c 'exec gupper activate app <record'
+  local two=$SPAWNED_PID
+  # Once one is superseded, the other waits for its turn.
+  wait_until 10 grep -q '"superseded"' one.out two.out
+  run_gupper freeze app
+  rm hold
+  ends_with 1 "$one"
+  ends_with 1 "$two"
+  grep -q '"code":"frozen"' one.out two.out
+  assert_answers 1.0.0
+}

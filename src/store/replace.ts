@@ -2,6 +2,7 @@ import { GupperError } from '../errors.ts'
 import { adopt } from './adopt.ts'
 import { isUntouched, place } from './fill.ts'
 import { activate, forgive, reject, writeReceipt, type Receipt, type Slot } from './receipt.ts'
+import { readPins } from './pins.ts'
 import { prune } from './settle.ts'
 import { contentOf, isIntact, removeSlot, type Home } from './slots.ts'
 import { switchTo } from './switch.ts'
@@ -83,7 +84,9 @@ async function findKept(
   return undefined
 }
 
+/** What a service runs stays there, damaged or not. */
 async function drop(home: Home, receipt: Receipt, slot: Slot): Promise<void> {
+  if ((await readPins(home))(slot.slot)) return
   receipt.slots = receipt.slots.filter((other) => other.slot !== slot.slot)
   await removeSlot(home, slot.slot)
 }

@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises'
 import { errnoOf } from '../errors.ts'
 import { activate, isRejected, writeReceipt, findPrevious, type Receipt, type Slot } from './receipt.ts'
+import { readPins } from './pins.ts'
 import { contentOf, isIntact, removeSlot, sweep, type Home } from './slots.ts'
 import { switchTo } from './switch.ts'
 import type { State } from './target.ts'
@@ -66,15 +67,17 @@ async function finish(state: State): Promise<Finished | undefined> {
 
 /**
  * Forgets and deletes the slots beyond what is kept; the receipt is changed, not written.
- * @param keep how many slots, the current one included; the one a rollback would go to is kept in any case
+ * @param keep how many slots, the current one included; the one a rollback would go to is kept in any case, and what a service
+ * runs or may go back to
  */
 export async function prune(home: Home, receipt: Receipt, current: Slot, keep: number): Promise<void> {
   const stays = new Set([current.slot, findPrevious(receipt, current)?.slot])
+  const isPinned = await readPins(home)
   // What never went live goes first, then what was taken back, then the oldest.
   const rank = (slot: Slot): number =>
     slot.activated === undefined ? 0 : isRejected(receipt, slot.digest) ? 1 : 2
   const going = receipt.slots
-    .filter(({ slot }) => !stays.has(slot))
+    .filter(({ slot }) => !stays.has(slot) && !isPinned(slot))
     .toSorted((a, b) => rank(a) - rank(b))
     .slice(0, Math.max(0, receipt.slots.length - keep))
   for (const slot of going) await removeSlot(home, slot.slot)

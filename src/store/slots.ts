@@ -14,6 +14,8 @@ export interface Home {
   slots: string
   receipt: string
   lock: string
+  /** A file for each service that runs one of the slots; see pins.ts. */
+  pins: string
   /** Room for a receipt on a full disk. */
   reserve: string
   /** Everything in here is a leftover as soon as nobody holds the lock. */
@@ -29,6 +31,7 @@ export function homeOf(target: string): Home {
     slots: join(root, 'slots'),
     receipt: join(root, 'receipt.json'),
     lock: join(root, 'lock'),
+    pins: join(root, 'pins'),
     reserve: join(root, 'reserve'),
     temporary: join(root, 'tmp'),
   }

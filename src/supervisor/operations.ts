@@ -4,6 +4,7 @@ import { isFailure, type Item } from '../package/record.ts'
 import { rollback } from '../store/rollback.ts'
 import type { Activated } from './events.ts'
 import { describeIdle } from './outcome.ts'
+import { goneWhileFrozen, isThere, refuseFrozen } from './own-release.ts'
 import { isSameRelease, nothingInstalled, readRelease } from './release.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -35,10 +36,13 @@ export class Operations {
 
   /** Follows its source again. */
   unfreeze(): void {
-    const { journal, events } = this.#supervisor.parts
+    const supervisor = this.#supervisor
+    const { journal, events } = supervisor.parts
     journal.note({ frozen: false, ...(journal.facts.state !== 'BROKEN' && { state: 'OK' }) })
     events.tell('unfrozen')
     events.change({})
+    // One whose own build was gone may take another now.
+    if (!supervisor.live) supervisor.meanwhile(() => supervisor.reviver.revive())
     this.onThaw()
   }
 
@@ -80,9 +84,12 @@ export class Operations {
   /** Starts the release that is live anew, by the way it went live. */
   async restart(): Promise<Activated> {
     const supervisor = this.#supervisor
-    const { settings, way } = supervisor.parts
+    const { settings, way, journal } = supervisor.parts
     return supervisor.exclusively(async () => {
-      const release = supervisor.release ?? (await readRelease(settings.target))
+      const own = supervisor.release
+      if (own && journal.facts.frozen === true && !(await isThere(own)))
+        throw goneWhileFrozen(settings.name, own)
+      const release = own ?? (await readRelease(settings.target))
       if (release === undefined) throw nothingInstalled(settings.target)
       supervisor.reviver.forget()
       // Such a program would take up what it has already.
@@ -108,7 +115,7 @@ export class Operations {
       throw new GupperError('usage', `${settings.name} follows no source`, {
         hint: 'start it with: gupper run --source URL, or use: … | gupper install | gupper activate',
       })
-    if (journal.facts.frozen === true) throw new GupperError('frozen', `${settings.name} is frozen`)
+    refuseFrozen(settings.name, journal.facts)
     for await (const item of look()) {
       if (isFailure(item) || item.installed?.changed !== true) yield item
       else yield { ...item, activated: await this.#supervisor.activate(item.digest) }

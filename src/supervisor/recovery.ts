@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises'
 import type { Release } from '../activations/activation.ts'
 import { formatTime } from '../package/time.ts'
 import type { HistoryEntry, Phase } from '../web/service-view.ts'
@@ -6,6 +5,7 @@ import { External } from './programs/external.ts'
 import type { Facts, SavedProgram } from './journal.ts'
 import { isAlive } from './programs/process.ts'
 import { describeEnd, endOf, type Program } from './programs/program.ts'
+import { isThere } from './own-release.ts'
 import { isSameRelease, readRelease } from './release.ts'
 import { fingerprint } from './settings.ts'
 import type { Supervisor } from './supervisor.ts'
@@ -109,15 +109,17 @@ async function letGo({ parts }: Supervisor, old: Program): Promise<void> {
 async function settle(
   supervisor: Supervisor,
   end: Verdict['end'],
-  { phase, state, from, to }: Readonly<Facts>,
+  past: Readonly<Facts>,
   program: Program | undefined,
 ): Promise<void> {
   const { journal, events, settings, observer } = supervisor.parts
+  const { phase, state, from, to } = past
   const idle = {
     phase: 'idle',
     live: program?.saved,
     candidate: undefined,
-    from: undefined,
+    // Until it runs again, this is what its own build is known by.
+    from: program === undefined ? ownOf(past) : undefined,
     to: undefined,
   } as const
   if (end === undefined || to === undefined) {
@@ -140,8 +142,8 @@ async function settle(
 
 /** Starts what stands at the target, where it does not run yet; what ran before is what is gone back to if that fails. */
 async function begin(supervisor: Supervisor, past: Readonly<Facts>): Promise<void> {
-  const { settings, observer } = supervisor.parts
-  const follows = past.frozen !== true || past.state === 'ROLLBACK'
+  const { settings, observer, journal } = supervisor.parts
+  const isFrozen = (): boolean => journal.facts.frozen === true && past.state !== 'ROLLBACK'
   const plan =
     past.state === 'ROLLBACK'
       ? ({ event: 'rolled back', punish: false } as const)
@@ -149,14 +151,20 @@ async function begin(supervisor: Supervisor, past: Readonly<Facts>): Promise<voi
   try {
     if (supervisor.live && plan.punish) {
       const there = await readRelease(settings.target)
-      if (there && !isSameRelease(there, supervisor.release) && follows) await supervisor.activate(undefined)
+      if (there && !isSameRelease(there, supervisor.release) && !isFrozen())
+        await supervisor.activate(undefined)
       return
     }
     await supervisor.exclusively(async () => {
       const there = await readRelease(settings.target)
-      const before = supervisor.live ? supervisor.release : await findBefore(past)
+      const own = supervisor.live ? supervisor.release : ownOf(past)
+      const isOwnThere = supervisor.live !== undefined || (own?.slot !== undefined && (await isThere(own)))
+      const before = isOwnThere ? own : undefined
       const changed = before !== undefined && !isSameRelease(there, before)
-      if (changed && follows && there) {
+      if (own?.slot !== undefined && !isOwnThere && isFrozen()) {
+        supervisor.release = own
+        supervisor.reviver.miss(own)
+      } else if (changed && !isFrozen() && there) {
         supervisor.release = before
         await supervisor.switchTo(there, plan)
       } else if (supervisor.live) supervisor.notes.state(past.frozen === true ? 'FREEZE' : 'OK')
@@ -169,12 +177,7 @@ async function begin(supervisor: Supervisor, past: Readonly<Facts>): Promise<voi
   }
 }
 
-/** What ran before, where it can still be started. */
-async function findBefore({ live, from }: Readonly<Facts>): Promise<Release | undefined> {
-  const release = live?.release ?? from
-  if (release?.slot === undefined) return undefined
-  return access(release.path).then(
-    () => release,
-    () => undefined,
-  )
+/** What ran before; of a service that was frozen since, also what was to run first. */
+function ownOf({ live, from, to, frozen }: Readonly<Facts>): Release | undefined {
+  return live?.release ?? from ?? (frozen === true ? to : undefined)
 }

@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises'
-import type { Ended } from '../activations/activation.ts'
+import type { Ended, Release } from '../activations/activation.ts'
 import { GupperError, type ErrorCode } from '../errors.ts'
 import { describeEnd, type Program } from './programs/program.ts'
+import { goneWhileFrozen, isThere } from './own-release.ts'
 import { readRelease } from './release.ts'
 import type { Supervisor } from './supervisor.ts'
 import { tryTakeBack } from './try-take-back.ts'
@@ -67,7 +67,7 @@ export class Reviver {
     clearTimeout(this.#timer)
     const pause = Math.min(longestPause, firstPause * 2 ** Math.max(0, this.#failures - 1))
     this.#timer = setTimeout(() => {
-      this.#supervisor.meanwhile(() => this.#revive())
+      this.#supervisor.meanwhile(() => this.revive())
     }, pause)
   }
 
@@ -78,14 +78,31 @@ export class Reviver {
     clearTimeout(this.#timer)
   }
 
-  async #revive(): Promise<void> {
+  /** The build of a frozen service is gone, and no other takes its place by itself: it is looked for until it is there again. */
+  miss(own: Release): void {
+    const { notes, parts } = this.#supervisor
+    const { message, hint } = goneWhileFrozen(parts.settings.name, own)
+    const reason = `${message}: ${String(hint)}`
+    if (parts.journal.facts.reason !== reason) parts.observer.error(message, { hint })
+    notes.anyway({ from: own })
+    notes.state('BROKEN', reason)
+    this.#failures++
+    this.schedule()
+  }
+
+  /** Starts what should run now. Only from within {@link Supervisor.exclusively}. */
+  async revive(): Promise<void> {
     const supervisor = this.#supervisor
-    const { events, settings } = supervisor.parts
+    const { events, settings, journal } = supervisor.parts
     if (supervisor.live || supervisor.stopping) return
     if (this.#faults >= loop) await this.#breakLoop()
-    let release = supervisor.release
-    const there = release !== undefined && (await exists(release.path))
-    if (!there) release = await readRelease(settings.target).catch(() => undefined)
+    const own = supervisor.release
+    const there = own !== undefined && (await isThere(own))
+    if (own !== undefined && !there && journal.facts.frozen === true) {
+      this.miss(own)
+      return
+    }
+    const release = there ? own : await readRelease(settings.target).catch(() => undefined)
     if (release === undefined) return
     this.restarts++
     this.total++
@@ -107,7 +124,7 @@ export class Reviver {
     const reason = `${release?.version ?? 'it'} ended ${this.#faults} times in a row`
     const recent = committed !== undefined && Date.now() - Date.parse(committed) < probation
     const isBack =
-      previous?.slot !== undefined && previous.slot !== release?.slot && (await exists(previous.path))
+      previous?.slot !== undefined && previous.slot !== release?.slot && (await isThere(previous))
     if (!recent || !isBack || frozen === true) {
       supervisor.notes.state('BROKEN', reason)
       if (this.#faults === loop) events.tell('crash-loop', { version: release?.version, reason })
@@ -119,11 +136,4 @@ export class Reviver {
     this.#failures = this.#faults = 0
     events.tell('taken back', { from: release?.version, to: previous.version, reason })
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

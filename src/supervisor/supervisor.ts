@@ -9,6 +9,8 @@ import { handOver, type HandOverContext, type HandOverResult } from './hand-over
 import type { Facts, Journal } from './journal.ts'
 import { watchMemory } from './programs/memory.ts'
 import { Notes } from './notes.ts'
+import { refuseFrozen } from './own-release.ts'
+import { Pinned } from './pinned.ts'
 import type { Program } from './programs/program.ts'
 import type { Programs } from './programs/programs.ts'
 import { isSameRelease, nothingInstalled, readRelease } from './release.ts'
@@ -50,11 +52,13 @@ export class Supervisor {
   #finish: (status: number) => void = () => undefined
   readonly #serial = new Serial()
   readonly #latest = new Latest(this.#serial)
+  readonly #pinned: Pinned
   readonly #stopped = new AbortController()
 
   constructor(parts: SupervisorParts) {
     this.parts = parts
     this.notes = new Notes(parts)
+    this.#pinned = new Pinned(parts)
     this.ended = new Promise((resolve) => (this.#finish = resolve))
     this.reviver = new Reviver(this)
   }
@@ -99,6 +103,7 @@ export class Supervisor {
     this.#routed = program
     this.#release = program.release
     this.#attend(program)
+    await this.#pinned.keep(program.release, this.parts.journal.facts.previous)
   }
 
   /**
@@ -108,14 +113,13 @@ export class Supervisor {
    */
   async activate(digest: string | undefined): Promise<Activated> {
     const { settings, journal, way } = this.parts
-    if (journal.facts.frozen === true)
-      throw new GupperError('frozen', `${settings.name} is frozen`, {
-        hint: `let it follow again with: gupper unfreeze ${settings.name}`,
-      })
+    refuseFrozen(settings.name, journal.facts)
     const newer = (await this.#read()).version
     const superseded = (version: string): GupperError =>
       new GupperError('superseded', `a later update came meanwhile: ${version}`)
     return this.#latest.do(async () => {
+      // It may have been frozen while this waited.
+      refuseFrozen(settings.name, journal.facts)
       const release = await this.#read()
       if (digest !== undefined && release.digest !== digest) throw superseded(release.version)
       if (isSameRelease(release, this.#release) && this.live)
@@ -126,13 +130,14 @@ export class Supervisor {
 
   /** Replaces what is live by a release. Only from within {@link exclusively}. */
   async switchTo(release: Release, plan: SwitchPlan): Promise<Activated> {
-    const { events, way, settings } = this.parts
+    const { events, way, settings, journal } = this.parts
     const before = this.#release
     const from = this.live
     const began = performance.now()
     // What runs anew is no other than before, and has to run on a full disk too.
     const anew = plan.event === 'started' || plan.event === 'restarted'
     const facts = { from: before, to: release, candidate: undefined }
+    await this.#pinned.keep(before, release, journal.facts.previous)
     this.notes.phase('staged', release.version, facts, { anyway: anew })
     const context = this.#context(release, before, { punish: plan.punish, anew })
     const result = await handOver(context, release, from, anew ? undefined : before)
@@ -145,6 +150,7 @@ export class Supervisor {
     const { service: _, log: __, ...rest } = entry
     const history = { time: formatTime(new Date()), ...rest }
     this.#conclude(result, release, before, history)
+    await this.#pinned.keep(this.#release, journal.facts.previous)
     events.tell(plan.event, { ...entry, pid: live?.pid })
     events.change({ history })
     if (!this.live) this.reviver.schedule(result.to?.end)
@@ -215,7 +221,8 @@ export class Supervisor {
     else this.#live = live
     const broken = state === 'stuck' || live === undefined
     const facts: Partial<Facts> = {
-      ...{ phase: state, live: live?.saved, candidate: undefined, from: undefined, to: undefined },
+      ...{ phase: state, live: live?.saved, candidate: undefined, to: undefined },
+      from: live === undefined ? this.#release : undefined,
       reason: error instanceof Error ? `${release.version}: ${error.message}` : undefined,
       ...(committed && !isSameRelease(release, before) && { committed: history.time, previous: before }),
       state: broken ? 'BROKEN' : journal.facts.frozen === true ? 'FREEZE' : 'OK',
