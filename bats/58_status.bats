@@ -148,6 +148,27 @@ teardown() { service_teardown; }
   stop_service
 }
 
+@test "rollback goes to what ran before, and never on to what was installed and refused" {
+  local version
+  for version in 1.0.0 1.1.0 1.2.0; do make_service "$version"; done
+  install_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  run_gupper freeze app
+  update_to 1.1.0 1
+  update_to 1.2.0 1
+  run_gupper rollback --service app
+  assert_output_has '"state":"unchanged"'
+  cmp app pkgs/app-1.0.0-any-any
+  run_gupper 1 rollback --service app
+  assert_answers 1.0.0
+  status_is app '.state == "FREEZE" and .target == null'
+  run_gupper rollback --service app --version 1.1.0
+  assert_answers 1.1.0
+  run_gupper rollback --service app
+  assert_answers 1.0.0
+  stop_service
+}
+
 @test "a service that is frozen while an update waits for its turn does not make it live" {
   make_service 1.0.0
   start_service app --listen 127.0.0.1:0 --ready exec:'[ ! -e hold ]' --healthy-for 0

@@ -4,7 +4,16 @@ import { host } from '../package/platform.ts'
 import type { PackageRecord } from '../package/record.ts'
 import { compareVersions, parseVersion } from '../package/version.ts'
 import { checkTarget, holdTarget, type HoldOptions } from './hold.ts'
-import { activate, findPrevious, forgive, isRejected, reject, writeReceipt, type Slot } from './receipt.ts'
+import {
+  activate,
+  findPrevious,
+  forgive,
+  isRejected,
+  reject,
+  writeReceipt,
+  type Receipt,
+  type Slot,
+} from './receipt.ts'
 import { isIntact, type Home } from './slots.ts'
 import { readState, type State } from './target.ts'
 
@@ -12,6 +21,8 @@ import { readState, type State } from './target.ts'
 export interface RollbackOptions extends HoldOptions {
   /** A kept version to go to; without it the one that stood there before. */
   version?: string | undefined
+  /** For a service, what was live in it before, if anything was: gone to without `version`, else what is older than the current. */
+  service?: { previous: string | undefined } | undefined
   dryRun?: boolean | undefined
   cwd: string
   /** For a program that gupper did not install, when it is asked for its version. */
@@ -39,14 +50,13 @@ export async function rollback(path: string, options: RollbackOptions): Promise<
   const tree = seen.kind === 'link'
   if (seen.receipt.slots.length === 0) throw nothingKept(seen)
   await checkTarget(seen, tree)
-  if (options.dryRun === true)
-    return describe(seen, seen.current, choose(seen, options.version), { dry_run: true })
+  if (options.dryRun === true) return describe(seen, seen.current, choose(seen, options), { dry_run: true })
   return holdTarget(seen, tree, options, async (state, finished) => {
     if (finished?.step === 'rollback' && options.version === undefined) {
       options.observer?.info(`finished the rollback of ${state.home.target} that had been cut off`)
       return describe(state, finished.from, finished.to, { rolled_back: true })
     }
-    const to = choose(state, options.version)
+    const to = choose(state, options)
     if (to.slot === state.current?.slot) return describe(state, undefined, to, {})
     if (!(await isIntact(state.home, to)))
       throw new GupperError(
@@ -94,9 +104,9 @@ async function keepForeign(state: State, options: RollbackOptions): Promise<Slot
   return slot
 }
 
-function choose({ home, receipt, current }: State, wanted: string | undefined): Slot {
+function choose({ home, receipt, current }: State, { version: wanted, service }: RollbackOptions): Slot {
   if (wanted === undefined) {
-    const previous = findPrevious(receipt, current)
+    const previous = service ? findPreviousOf(service, receipt, current) : findPrevious(receipt, current)
     if (previous !== undefined) return previous
     throw new GupperError('no', `there is no earlier version of ${home.target} that was not taken back`, {
       hint: `gupper rollback --list ${home.target} shows what is kept`,
@@ -108,6 +118,24 @@ function choose({ home, receipt, current }: State, wanted: string | undefined): 
   if (found !== undefined) return found
   const kept = receipt.slots.map((slot) => slot.version).join(', ')
   throw new GupperError('no', `${version} of ${home.target} is not kept; these are: ${kept}`)
+}
+
+/** What was live at the target was not so in the service, which may have refused it: by itself nothing newer is gone to. */
+function findPreviousOf(
+  { previous }: { previous: string | undefined },
+  receipt: Receipt,
+  current: Slot | undefined,
+): Slot | undefined {
+  const kept = receipt.slots.filter(
+    (slot) =>
+      slot.slot === previous ||
+      slot.slot === current?.slot ||
+      current === undefined ||
+      compareVersions(slot.version, current.version) <= 0,
+  )
+  const known = kept.find((slot) => slot.slot === previous && slot.slot !== current?.slot)
+  if (known !== undefined && !isRejected(receipt, known.digest)) return known
+  return findPrevious({ ...receipt, slots: kept }, current)
 }
 
 function nothingKept({ home, kind }: State): GupperError {

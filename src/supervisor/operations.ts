@@ -2,6 +2,7 @@ import { GupperError } from '../errors.ts'
 import type { Items } from '../package/flow.ts'
 import { isFailure, type Item } from '../package/record.ts'
 import { rollback } from '../store/rollback.ts'
+import { takeBack } from '../store/take-back.ts'
 import type { Activated } from './events.ts'
 import { describeIdle } from './outcome.ts'
 import { goneWhileFrozen, isThere, refuseFrozen } from './own-release.ts'
@@ -28,8 +29,9 @@ export class Operations {
 
   /** Follows its source no more; what runs goes on. */
   freeze(): void {
-    const { journal, events } = this.#supervisor.parts
-    journal.note({ frozen: true, ...(journal.facts.state !== 'BROKEN' && { state: 'FREEZE' }) })
+    const { notes, parts } = this.#supervisor
+    const { journal, events } = parts
+    notes.anyway({ frozen: true, ...(journal.facts.state !== 'BROKEN' && { state: 'FREEZE' }) })
     events.tell('frozen')
     events.change({})
   }
@@ -47,24 +49,24 @@ export class Operations {
   }
 
   /**
-   * Goes back to the version before, or to a kept one, without a network, and freezes the service.
+   * Goes back to the version before, or to a kept one, without a network, and freezes the service. Without a version, and with
+   * something at the target that does not run, only the target goes back, to what runs.
    * @throws GupperError `no` (1) when there is nothing to go back to; else as {@link Supervisor.activate}
    */
   async rollback(version: string | undefined): Promise<Activated> {
     const supervisor = this.#supervisor
-    const { settings, journal, events, observer } = supervisor.parts
+    const { settings, journal, events } = supervisor.parts
     return supervisor.exclusively(async () => {
       const { state: before, frozen } = journal.facts
-      journal.note({ state: 'ROLLBACK', frozen: true })
+      supervisor.notes.anyway({ state: 'ROLLBACK', frozen: true })
       events.change({})
       let release
       try {
-        const { env, cwd } = this.#world
-        await rollback(settings.target, { version, cwd, env, observer, signal: supervisor.signal })
+        await this.#rollTarget(version)
         release = await readRelease(settings.target)
         if (release === undefined) throw nothingInstalled(settings.target)
       } catch (error) {
-        journal.note({ state: before, frozen: frozen === true })
+        supervisor.notes.anyway({ state: before, frozen: frozen === true })
         events.change({})
         throw error
       }
@@ -79,6 +81,23 @@ export class Operations {
         throw error
       }
     })
+  }
+
+  async #rollTarget(version: string | undefined): Promise<void> {
+    const { parts, live, release, signal } = this.#supervisor
+    const { settings, journal, observer } = parts
+    const { env, cwd } = this.#world
+    if (version === undefined && live && release?.slot !== undefined) {
+      const there = await readRelease(settings.target)
+      const options = { observer, signal, bad: true }
+      if (
+        !isSameRelease(there, release) &&
+        (await takeBack(settings.target, there?.digest, release.slot, options))
+      )
+        return
+    }
+    const service = { previous: journal.facts.previous?.slot }
+    await rollback(settings.target, { version, service, cwd, env, observer, signal })
   }
 
   /** Starts the release that is live anew, by the way it went live. */
