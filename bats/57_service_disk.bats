@@ -26,6 +26,8 @@ tries() { [ "$(grep -c '"event":"restarted"' "$RUN_OUT")" -ge "$1" ]; }
 
 @test "a full disk: a program that ends is started again as soon as there is room, and its build is not taken back" {
   update_to 2.0.0
+  # Without what is kept aside for that.
+  rm -r state/gupper/services/app/reserve
   fill_disk
   kill -KILL "$(gupper status app | field .pid)"
   # As often as one of its own fault would be, before its build is taken back.
@@ -53,6 +55,23 @@ tries() { [ "$(grep -c '"event":"restarted"' "$RUN_OUT")" -ge "$1" ]; }
   update_to 2.0.0
   [ "$(activated state)" = committed ]
   assert_answers 2.0.0
+  stop_service
+}
+
+@test "a full disk: rollback, freeze and restart work, and are remembered once there is room" {
+  update_to 2.0.0
+  fill_disk
+  run_gupper rollback app
+  assert_output_has '"from":"2.0.0","to":"1.0.0"'
+  assert_answers 1.0.0
+  run_gupper restart app
+  assert_answers 1.0.0
+  run_gupper freeze app
+  rm -r state/rest
+  stop_service
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  assert_answers 1.0.0
+  status_is app '.state == "FREEZE"'
   stop_service
 }
 

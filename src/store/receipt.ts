@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GupperError, errnoOf, explain } from '../errors.ts'
 import { isSafeName } from '../package/filename.ts'
@@ -7,6 +6,7 @@ import { parseVersion } from '../package/version.ts'
 import type { PackageRecord } from '../package/record.ts'
 import type { Home } from './slots.ts'
 import { writeDurably } from './durable.ts'
+import { keepReserve } from './reserve.ts'
 
 /** One version that is kept beside a target. */
 export interface Slot {
@@ -118,16 +118,7 @@ export async function writeReceipt(home: Home, receipt: Receipt): Promise<void> 
     await writeDurably(home.receipt, text, temporary)
     return
   }
-  await keepReserve(home.reserve)
-}
-
-async function keepReserve(path: string): Promise<void> {
-  try {
-    // Random bytes: a file system that compresses would keep no room for zeros.
-    await writeFile(path, randomBytes(reserved), { flag: 'wx' })
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') await rm(path, { force: true })
-  }
+  await keepReserve(home.reserve, reserved)
 }
 
 /** Remembers a build as bad; the oldest are forgotten beyond 256. */

@@ -15,6 +15,8 @@ export interface ServiceHome {
   log: string
   /** Pipes of the keeper, and a directory for each program. */
   keeper: string
+  /** Room for a program that has to be started on a full disk. */
+  reserve: string
 }
 
 // sun_path of unix(7) has 108 bytes, and one of them ends it.
@@ -45,6 +47,7 @@ export function homeOfService(state: string, name: string): ServiceHome {
     token: join(directory, 'token'),
     log: join(directory, 'log'),
     keeper: join(directory, 'keeper'),
+    reserve: join(directory, 'reserve'),
   }
 }
 

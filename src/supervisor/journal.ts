@@ -45,6 +45,8 @@ export class Journal {
   readonly #put: StatementSync
   readonly #add: StatementSync
   readonly facts: Readonly<Facts>
+  /** What could not be written down yet: it goes with the next that can. */
+  #owed: Partial<Facts> = {}
   /** Whether nothing had been written down when it was opened. */
   readonly isEmpty: boolean
 
@@ -77,10 +79,11 @@ export class Journal {
    * @throws GupperError `no-space`, `cannot-write` (73)
    */
   note(facts: Partial<Facts>, entry?: HistoryEntry): void {
+    const all = { ...this.#owed, ...facts }
     explainSqlite('the state of the service', () => {
       this.#database.exec('BEGIN IMMEDIATE')
       try {
-        for (const [name, value] of Object.entries(facts)) this.#put.run(name, JSON.stringify(value ?? null))
+        for (const [name, value] of Object.entries(all)) this.#put.run(name, JSON.stringify(value ?? null))
         if (entry) this.#insert(entry)
         this.#database.exec('COMMIT')
       } catch (error) {
@@ -89,6 +92,7 @@ export class Journal {
         throw error
       }
     })
+    this.#owed = {}
     Object.assign(this.facts, facts)
   }
 
@@ -102,6 +106,7 @@ export class Journal {
       return undefined
     } catch (error) {
       Object.assign(this.facts, facts)
+      Object.assign(this.#owed, facts)
       return error instanceof Error ? error.message : String(error)
     }
   }

@@ -82,7 +82,7 @@ export class Reviver {
   miss(own: Release): void {
     const { notes, parts } = this.#supervisor
     const { message, hint } = goneWhileFrozen(parts.settings.name, own)
-    const reason = `${message}: ${String(hint)}`
+    const reason = `${message}: ${hint}`
     if (parts.journal.facts.reason !== reason) parts.observer.error(message, { hint })
     notes.anyway({ from: own })
     notes.state('BROKEN', reason)

@@ -15,9 +15,12 @@ import type { Program } from './programs/program.ts'
 import { Programs } from './programs/programs.ts'
 import { recover } from './recovery.ts'
 import { restBetween } from './rest.ts'
+import { Room } from './room.ts'
 import type { Settings } from './settings.ts'
 import { Supervisor } from './supervisor.ts'
 import { openWay } from './ways.ts'
+
+const roomEvery = 60_000 // ms
 
 /** What a service is opened with. */
 export interface ServiceOptions {
@@ -59,6 +62,10 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   events.follow = () => log.onLine((line) => events.change({ line }))
   const endRest = restBetween(log)
   const programs = new Programs({ settings, directory: home.keeper, log, check, env, cwd, observer })
+  const room = new Room(home.reserve)
+  await room.keep()
+  // Nothing tells that there is room again.
+  const roomTimer = setInterval(() => void room.keep(), roomEvery).unref()
   const stopped = new AbortController()
   const stage: Stage<Program> = {
     ...{ grace: settings.grace, drain: settings.drain, env, cwd, signal: stopped.signal },
@@ -66,7 +73,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
       return programs.listen ?? settings.listen
     },
     async start(release, plan) {
-      const program = await programs.start(release, plan)
+      await room.keep()
+      const program = await room.use(() => programs.start(release, plan))
       log.say(`${release.version} is started (${program.pid})`)
       // Whoever may not go on without it is stopped by the next phase.
       journal.noteAnyway({ candidate: program.saved, keeper: programs.keeper })
@@ -76,6 +84,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
   const close = async (): Promise<void> => {
     stopped.abort()
     endRest()
+    clearInterval(roomTimer)
     await programs.close()
     await log.close()
     journal.close()

@@ -134,12 +134,14 @@ export class Supervisor {
     const before = this.#release
     const from = this.live
     const began = performance.now()
-    // What runs anew is no other than before, and has to run on a full disk too.
+    // What runs anew is no other than before.
     const anew = plan.event === 'started' || plan.event === 'restarted'
+    // That, and the way back, has to go on a full disk too.
+    const anyway = plan.event !== 'activated'
     const facts = { from: before, to: release, candidate: undefined }
     await this.#pinned.keep(before, release, journal.facts.previous)
-    this.notes.phase('staged', release.version, facts, { anyway: anew })
-    const context = this.#context(release, before, { punish: plan.punish, anew })
+    this.notes.phase('staged', release.version, facts, { anyway })
+    const context = this.#context(release, before, { punish: plan.punish, anyway })
     const result = await handOver(context, release, from, anew ? undefined : before)
     const { state, live } = result
     const activated = describeOutcome(result, {
@@ -184,7 +186,7 @@ export class Supervisor {
   #context(
     release: Release,
     before: Release | undefined,
-    { punish, anew }: { punish: boolean; anew: boolean },
+    plan: { punish: boolean; anyway: boolean },
   ): HandOverContext {
     const { programs, way, settings, observer } = this.parts
     return {
@@ -192,7 +194,7 @@ export class Supervisor {
       times: settings,
       signal: this.#stopped.signal,
       enter: (phase) => {
-        const anyway = anew || phase === 'draining' || phase === 'reverting'
+        const anyway = plan.anyway || phase === 'draining' || phase === 'reverting'
         this.notes.phase(phase, release.version, {}, { anyway })
       },
       ready: (program, signal) => programs.ready(program, way.addressOf(program), signal),
@@ -200,7 +202,7 @@ export class Supervisor {
       kill: (program) => program.kill(),
       routed: (program) => (this.#routed = program),
       takeBack: async (error) => {
-        if (!punish) return
+        if (!plan.punish) return
         // A full disk, or an address that is taken, is no fault of the build's: it may be tried again.
         const bad = error instanceof GupperError && error.code === 'not-ready'
         await tryTakeBack(settings.target, release, before, { observer, bad })

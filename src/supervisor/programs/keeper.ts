@@ -99,7 +99,12 @@ export class Keeper {
   async prepare(id: string): Promise<string> {
     const place = this.placeOf(id)
     await explaining(`cannot write ${place}`, () => mkdir(place, { mode: 0o700 }))
-    await makePipes(...['out', 'err', 'read'].map((name) => join(place, name)))
+    try {
+      await makePipes(...['out', 'err', 'read'].map((name) => join(place, name)))
+    } catch (error) {
+      await rm(place, { recursive: true, force: true })
+      throw error
+    }
     return place
   }
 

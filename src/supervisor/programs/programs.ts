@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Release, StartPlan } from '../../activations/activation.ts'
+import { GupperError } from '../../errors.ts'
 import { LogSource } from '../../logs/source.ts'
 import type { LogWriter } from '../../logs/writer.ts'
 import type { Observer } from '../../package/observer.ts'
@@ -109,6 +110,8 @@ export class Programs {
     } catch (error) {
       await output.finish()
       await prepared?.close()
+      // Nothing was started, and what was prepared takes room that is lacking.
+      if (error instanceof GupperError && error.code === 'no-space') await keeper.forget(id)
       throw error
     }
   }
