@@ -6,6 +6,8 @@ export interface Candidate {
   version: string
   /** Where it listens for this check: its own port behind a proxy, the shared address else. */
   address?: { host: string; port: number } | { path: string } | undefined
+  /** Whether another program listens there too: an answer of that one says nothing of this one. */
+  shared?: boolean
   env: Readonly<Record<string, string | undefined>>
   cwd: string
   /** Calls back with each line that the program writes, stdout and stderr, from its very first; returns how to stop. */
@@ -28,7 +30,10 @@ export interface PreparedCheck {
    * @throws GupperError `not-ready` with the last reason when `signal` is aborted by a deadline
    */
   wait(candidate: Candidate, signal: AbortSignal): Promise<void>
-  /** Says once more, without waiting, whether it is ready; a reason when not. Ways that speak only once say yes. */
+  /**
+   * Says once more whether it is ready; a reason when not. It does not wait, but at a shared address, where it asks until the
+   * program itself has answered, or to the deadline of `signal`. Ways that speak only once say yes.
+   */
   again(candidate: Candidate, signal: AbortSignal): Promise<string | undefined>
   close(): Promise<void>
 }

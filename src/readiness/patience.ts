@@ -4,6 +4,7 @@ import type { Candidate, PreparedCheck } from './check.ts'
 
 const firstPause = 25 // ms
 const longestPause = 500 // ms
+const longestShared = 100 // ms, where the kernel gives most questions to another program
 
 /** One question: undefined is yes, a reason is no. May throw the signal's reason when that is aborted. */
 export type Question = (candidate: Candidate, signal: AbortSignal) => Promise<string | undefined>
@@ -16,21 +17,12 @@ export function asking(question: Question): PreparedCheck {
   return {
     inherit: { env: {}, fds: {} },
     async wait(candidate, signal) {
-      let reason: string | undefined = 'it has not answered yet'
-      for (let pause = firstPause; ; pause = Math.min(pause * 2, longestPause)) {
-        try {
-          signal.throwIfAborted()
-          const answer = await question(candidate, signal)
-          if (answer === undefined) return
-          signal.throwIfAborted()
-          reason = answer
-          await delay(pause, undefined, { signal })
-        } catch (error) {
-          throw signal.aborted ? giveUp(candidate, signal, reason) : error
-        }
-      }
+      const reason = await untilYes(question, candidate, signal)
+      if (reason !== undefined) throw notReady(candidate, reason)
     },
     async again(candidate, signal) {
+      // A no may be the other program's.
+      if (candidate.shared === true) return untilYes(question, candidate, signal)
       try {
         return await question(candidate, signal)
       } catch (error) {
@@ -40,6 +32,30 @@ export function asking(question: Question): PreparedCheck {
       }
     },
     close: () => Promise.resolve(),
+  }
+}
+
+/** Asks until the answer is yes; at a deadline, the reason of the last no. */
+async function untilYes(
+  question: Question,
+  candidate: Candidate,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const longest = candidate.shared === true ? longestShared : longestPause
+  let reason = 'it has not answered yet'
+  for (let pause = firstPause; ; pause = Math.min(pause * 2, longest)) {
+    try {
+      signal.throwIfAborted()
+      const answer = await question(candidate, signal)
+      if (answer === undefined) return undefined
+      signal.throwIfAborted()
+      reason = answer
+      await delay(pause, undefined, { signal })
+    } catch (error) {
+      if (!signal.aborted) throw error
+      if (!isDeadline(signal)) throw signal.reason
+      return reason
+    }
   }
 }
 

@@ -25,7 +25,7 @@ export interface HandOverContext {
   enter: (phase: Phase) => void
   /** Waits until a program is ready. */
   ready(program: Program, signal: AbortSignal): Promise<void>
-  /** Says whether it still is, or why not. */
+  /** Says whether it still is, or why not; at a shared address that may take until the signal's deadline. */
   again(program: Program, signal: AbortSignal): Promise<string | undefined>
   /** The target is what it was before, and where the build is at fault it is remembered as bad. */
   takeBack(error: unknown): Promise<void>
@@ -129,11 +129,12 @@ async function beReady(context: HandOverContext, program: Program, signal: Abort
 
 /** The least time that it has to be healthy for, and at its end it is asked once more. */
 async function stayReady(context: HandOverContext, program: Program, signal: AbortSignal): Promise<void> {
-  const { healthyFor } = context.times
+  const { healthyFor, readyWithin } = context.times
   if (healthyFor === 0) return
   await orDies(program, delay(healthyFor, undefined, { signal }))
   if (context.way.probe) return
-  const reason = await orDies(program, context.again(program, signal))
+  const inTime = AbortSignal.any([signal, AbortSignal.timeout(readyWithin)])
+  const reason = await orDies(program, context.again(program, inTime))
   if (reason !== undefined) throw new GupperError('not-ready', `it was ready, and is no more: ${reason}`)
 }
 

@@ -189,6 +189,7 @@ export class Supervisor {
     plan: { punish: boolean; anyway: boolean },
   ): HandOverContext {
     const { programs, way, settings, observer } = this.parts
+    const placeOf = (program: Program) => ({ address: way.addressOf(program), shared: way.shared })
     return {
       way,
       times: settings,
@@ -197,8 +198,8 @@ export class Supervisor {
         const anyway = plan.anyway || phase === 'draining' || phase === 'reverting'
         this.notes.phase(phase, release.version, {}, { anyway })
       },
-      ready: (program, signal) => programs.ready(program, way.addressOf(program), signal),
-      again: (program, signal) => programs.again(program, way.addressOf(program), signal),
+      ready: (program, signal) => programs.ready(program, placeOf(program), signal),
+      again: (program, signal) => programs.again(program, placeOf(program), signal),
       kill: (program) => program.kill(),
       routed: (program) => (this.#routed = program),
       takeBack: async (error) => {

@@ -77,6 +77,25 @@ describe('http', () => {
     expect(await prepared.again(candidate, new AbortController().signal)).toMatch(reason)
   })
 
+  it('asked once more at a shared address, goes on until the program itself answers', async () => {
+    let asked = 0
+    const address = await answering((_, res) => res.end(++asked < 5 ? 'v1.1.0' : 'v1.2.0'))
+    const { prepared, candidate } = await tryOut('http:/=v{version}', ':', { ...address, shared: true })
+    expect(await prepared.again(candidate, new AbortController().signal)).toBeUndefined()
+    expect(asked).toBe(5)
+  })
+
+  it('asked once more at a shared address, says at the deadline what the last answer was', async () => {
+    const { signal, pass } = makeDeadline()
+    let asked = 0
+    const address = await answering((_, res) => {
+      res.end('v1.1.0')
+      if (++asked === 3) pass()
+    })
+    const { prepared, candidate } = await tryOut('http:/=v{version}', ':', { ...address, shared: true })
+    expect(await prepared.again(candidate, signal)).toMatch(/answered "v1\.1\.0", which does not hold/)
+  })
+
   it('looks at the first 64 KiB of an answer without an end', async () => {
     const address = await answering((_, res) => {
       const more = (): void => {

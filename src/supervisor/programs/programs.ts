@@ -6,7 +6,7 @@ import type { LogWriter } from '../../logs/writer.ts'
 import type { Observer } from '../../package/observer.ts'
 import { formatTime } from '../../package/time.ts'
 import type { ListenAddress } from '../../net/listening.ts'
-import type { Check, PreparedCheck } from '../../readiness/check.ts'
+import type { Candidate, Check, PreparedCheck } from '../../readiness/check.ts'
 import type { SavedProgram } from '../journal.ts'
 import { Keeper, type KeeperIdentity } from './keeper.ts'
 import { killLeftovers } from './leftovers.ts'
@@ -139,17 +139,17 @@ export class Programs {
   }
 
   /** Waits until a program is ready. @throws GupperError `not-ready` (65) */
-  async ready(program: Program, address: Address, signal: AbortSignal): Promise<void> {
+  async ready(program: Program, at: Place, signal: AbortSignal): Promise<void> {
     const { prepared, source } = this.#kept.get(program.id) ?? {}
-    await prepared?.wait(this.#candidate(program, address), signal)
+    await prepared?.wait(this.#candidate(program, at), signal)
     // From now on its lines pass through as bytes.
     source?.settle()
   }
 
   /** Whether a program is ready still; the reason when not. */
-  async again(program: Program, address: Address, signal: AbortSignal): Promise<string | undefined> {
+  async again(program: Program, at: Place, signal: AbortSignal): Promise<string | undefined> {
     const { prepared } = this.#kept.get(program.id) ?? {}
-    return prepared?.again(this.#candidate(program, address), signal)
+    return prepared?.again(this.#candidate(program, at), signal)
   }
 
   /** Kills whatever was started here and is none of these programs; see {@link killLeftovers}. */
@@ -211,13 +211,14 @@ export class Programs {
     this.#kept.delete(id)
   }
 
-  #candidate({ id, pid, release }: Program, address: Address): Parameters<PreparedCheck['wait']>[0] {
+  #candidate({ id, pid, release }: Program, at: Place): Candidate {
     const { env, cwd } = this.#options
     const source = this.#kept.get(id)?.source
     const onLine = (listener: (line: string) => void): (() => void) =>
       source?.onLine(listener) ?? (() => undefined)
-    return { pid, version: release.version, address, env, cwd, onLine }
+    return { pid, version: release.version, ...at, env, cwd, onLine }
   }
 }
 
-type Address = { host: string; port: number } | { path: string } | undefined
+/** Where a program is asked. */
+type Place = Pick<Candidate, 'address' | 'shared'>
