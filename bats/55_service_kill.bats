@@ -160,6 +160,24 @@ told_log() { gupper logs app | grep -F "$1"; }
   stop_alone
 }
 
+@test "killed with its keeper, where the programs have not kept their environment: never do two run" {
+  local hide="exec env -i PATH=\"\$PATH\" PORT=\"\$PORT\" VERSION=\$VERSION node '$ROOT/scripts/services/web.js'"
+  make_service 1.0.0 "echo 1.0.0 is \$\$" "$hide"
+  install_service
+  make_service 2.0.0 "echo 2.0.0 is \$\$" "$hide"
+  begin --listen 127.0.0.1:0 --healthy-for 0
+  update_in_background 2.0.0
+  wait_until 20 is_live 2.0.0
+  murder
+  kill_hard "$(keeper_pid)"
+  again
+  wait_until 20 is_live 2.0.0
+  wait_until 10 answers 2.0.0
+  local pid
+  for pid in $(gupper logs app | grep -oE '[12].0.0 is [0-9]+$' | sed '$d; s/.* //'); do has_ended "$pid"; done
+  stop_alone
+}
+
 # drain_in_flight PHASE [FLAGS…]: a request is under way at the old version when the supervisor is killed in this phase.
 drain_in_flight() {
   local in=$1

@@ -70,7 +70,11 @@ export async function recover(supervisor: Supervisor, cwd: string): Promise<void
   }
   if (found && same && verdict.live) program = programs.adopt(verdict.live)
   const old = program && verdict.old && programs.adopt(verdict.old)
-  await programs.killOthers([program, old].flatMap((one) => (one ? [one.id] : [])))
+  const ofOne = <T>(one: T | undefined): T[] => (one === undefined ? [] : [one])
+  await programs.killOthers(
+    [program, old].flatMap(ofOne).map(({ id }) => id),
+    [past.live, past.candidate].flatMap(ofOne),
+  )
   if (past.live && dead !== undefined)
     log.say(
       `${past.live.release.version} (${past.live.pid}) ${describeEnd(endOf(dead))}, while nobody supervised it`,

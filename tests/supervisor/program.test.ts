@@ -132,3 +132,33 @@ describe('a program', () => {
     expect(describeEnd({ status: 139, signal: 'SIGSEGV' })).toBe('was ended by SIGSEGV')
   })
 })
+
+describe('a program that has not kept its environment', () => {
+  it('is killed with its group when it was written down and is none that stays', async ({ open }) => {
+    const world = await open()
+    await world.programs.open(undefined)
+    const hidden = `exec env -i /bin/sh -c 'sleep 1000 & echo $!; ${up}; wait'`
+    const release = await world.release('1.0.0', hidden)
+    const [stays, goes] = [await world.programs.start(release, {}), await world.programs.start(release, {})]
+    await isUp(stays, goes)
+    const child = Number(goes.lastLines()[0])
+    expect(await findMarked(goes.mark)).toEqual([])
+    await world.programs.killOthers([stays.id], [stays.saved, goes.saved])
+    expect([isAlive(stays.identity), isAlive(goes.identity)]).toEqual([true, false])
+    expect(identify(child)).toBeUndefined()
+    await stays.kill()
+  })
+
+  it('is left alone when its number is another process by now', async ({ open }) => {
+    const world = await open()
+    await world.programs.open(undefined)
+    const program = await world.programs.start(await world.release('1.0.0', up, 'exec sleep 1000'), {})
+    await isUp(program)
+    const { started } = program.identity
+    await world.programs.killOthers(
+      [program.id],
+      [{ ...program.saved, id: 'another', started: `${started}0` }],
+    )
+    expect(isAlive(program.identity)).toBe(true)
+  })
+})

@@ -109,6 +109,16 @@ export async function measureGroup(group: number): Promise<number> {
 
 const pageSize = 4096
 
+/**
+ * Kills a process with its group, where it is still that very process: whatever has its number now is somebody else's else.
+ * It is found by its number, for a program need not keep the environment that has its mark.
+ */
+export async function killWithGroup(identity: ProcessIdentity): Promise<void> {
+  if (!isAlive(identity)) return
+  const { pid } = identity
+  await killAll(async () => [...new Set([...(isAlive(identity) ? [pid] : []), ...(await findGroup(pid))])])
+}
+
 /** The processes of a group that are alive; zombies, which nobody may ever wait for, are not. */
 export async function findGroup(group: number): Promise<number[]> {
   if (!signalTo(-group, 0)) return []

@@ -12,7 +12,7 @@ import { Keeper, type KeeperIdentity } from './keeper.ts'
 import { killLeftovers } from './leftovers.ts'
 import { readOutput, type Output } from './output.ts'
 import { wordsOfWaiter } from './keeper-script.ts'
-import { findProcesses, isAlive } from './process.ts'
+import { findProcesses, isAlive, killWithGroup } from './process.ts'
 import { markName, Program } from './program.ts'
 import { commandFor } from '../release.ts'
 import type { Settings } from '../settings.ts'
@@ -152,8 +152,12 @@ export class Programs {
     return prepared?.again(this.#candidate(program, at), signal)
   }
 
-  /** Kills whatever was started here and is none of these programs; see {@link killLeftovers}. */
-  async killOthers(but: readonly string[]): Promise<void> {
+  /**
+   * Kills whatever was started here and is none of these programs; see {@link killLeftovers}.
+   * @param known programs that were written down
+   */
+  async killOthers(but: readonly string[], known: readonly SavedProgram[] = []): Promise<void> {
+    for (const program of known) if (!but.includes(program.id)) await killWithGroup(program)
     await killLeftovers(this.#options.directory, but, this.#options.log)
   }
 
