@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs'
 import { readlink, readFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished } from 'vitest'
 import { Keeper } from '../../src/supervisor/programs/keeper.ts'
+import { findAllOf } from '../../src/supervisor/programs/leftovers.ts'
 import { identify } from '../../src/supervisor/programs/process.ts'
 import { isUp, it, until, up } from './tools.ts'
 
@@ -153,6 +155,29 @@ describe('a keeper', () => {
     expect(world.programs.keeper?.pid).not.toBe(pid)
     process.kill(before.pid, 'SIGTERM')
     expect(await before.ended).toEqual({ status: 143, signal: 'SIGTERM' })
+  })
+
+  it('that starts a program too late finds its start taken back', async ({ directory }) => {
+    const keeper = await Keeper.start(join(directory, 'keeper'), undefined)
+    onTestFinished(() => keeper.quit())
+    const [late, next] = ['0123456789ab', '0123456789ac']
+    const plan = { cwd: directory, env: { PATH: process.env.PATH }, socket: false, pipes: {} }
+    const command = ['/bin/sh', '-c', `echo > '${directory}/ran'; exec sleep 1000`]
+    process.kill(keeper.identity.pid, 'SIGSTOP')
+    await keeper.prepare(late)
+    const launched = keeper.launch({ id: late, command, ...plan })
+    await expect(launched).rejects.toMatchObject({
+      ...{ code: 'not-running', hint: expect.stringContaining('kill -CONT') as string },
+    })
+    await keeper.cancel(late)
+    process.kill(keeper.identity.pid, 'SIGCONT')
+    // Commands are taken in turn: after this one, the first has been.
+    await keeper.prepare(next)
+    const { pid } = await keeper.launch({ id: next, ...plan, command: ['sleep', '1000'] })
+    await until(async () => (await findAllOf(late)).length === 0)
+    expect(existsSync(join(directory, 'ran'))).toBe(false)
+    await keeper.cancel(next, pid)
+    expect(identify(pid)).toBeUndefined()
   })
 
   it('that nobody wrote down is gone when another is started there, and lets go of its socket', async ({

@@ -4,7 +4,7 @@
  * Each program has a waiter, which tells how it ended, and holds what it wrote last until somebody has read it.
  */
 export const keeperScript = `
-cd "$1" || exit 1
+cd "$1" && command -v setsid >/dev/null || exit 1
 exec 3<&0 0</dev/null 4<>commands 5<>events
 echo "keeper $$" >&5
 while read -r verb id <&4; do

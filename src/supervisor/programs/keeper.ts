@@ -9,8 +9,9 @@ import type { ListenAddress } from '../../net/listening.ts'
 import { keeperScript, waiterScript, wordsOfKeeper, writeLaunch, type LaunchPlan } from './keeper-script.ts'
 import { openListening } from './listening-socket.ts'
 import { makePipes } from '../../store/named-pipe.ts'
+import { findAllOf } from './leftovers.ts'
 import { openPipe, tell } from './pipe.ts'
-import { findProcesses, identify, isAlive, killAll, type ProcessIdentity } from './process.ts'
+import { findGroup, findProcesses, identify, isAlive, killAll, type ProcessIdentity } from './process.ts'
 
 /** A keeper as it is written down, to be found again. */
 export interface KeeperIdentity extends ProcessIdentity {
@@ -27,6 +28,7 @@ export class Keeper {
   readonly #events: Socket
   readonly #waiting = new Map<string, (word: string) => void>()
   readonly #ended = new Map<string, number>()
+  readonly #cancelled = new Set<string>()
   #onEnded: (id: string, status: number) => void = () => undefined
 
   private constructor(directory: string, events: Socket, identity: KeeperIdentity) {
@@ -130,6 +132,16 @@ export class Keeper {
     return identify(pid) ?? { pid, started: 'gone' }
   }
 
+  /**
+   * Takes back the start of a program, also one that is yet to happen: without its directory no waiter can start it.
+   * @param group of its process, where it has told it
+   */
+  async cancel(id: string, group?: number): Promise<void> {
+    this.#cancelled.add(id)
+    await rm(this.placeOf(id), { recursive: true, force: true }).catch(() => undefined)
+    await killAll(async () => [...(await findAllOf(id)), ...(group ? await findGroup(group) : [])])
+  }
+
   /** How a program ended, unless it is forgotten; as of a shell. */
   statusOf(id: string): number | undefined {
     return this.#ended.get(id)
@@ -185,6 +197,11 @@ export class Keeper {
   #listen(): void {
     createInterface({ input: this.#events }).on('line', (line) => {
       const [verb = '', id = '', word = ''] = line.split(' ')
+      const late = verb === 'started' && !this.#waiting.has(`started ${id}`)
+      if (late || this.#cancelled.has(id)) {
+        void this.cancel(id, verb === 'started' ? Number(word) : undefined)
+        return
+      }
       if (verb === 'ended') {
         this.#ended.set(id, Number(word))
         this.#onEnded(id, Number(word))
@@ -197,17 +214,30 @@ export class Keeper {
     this.#events.on('error', () => undefined)
   }
 
+  // Only one that has never answered may lack what it needs.
+  #silent(key: string): GupperError {
+    const within = `within ${patience / 1000} s`
+    if (key === 'keeper')
+      return new GupperError('config', `the keeper of the programs did not answer ${within}`, {
+        hint: 'it needs /bin/sh and setsid (util-linux)',
+      })
+    const what = key.startsWith('started') ? 'started no program' : 'did not answer'
+    return new GupperError(
+      'not-running',
+      `the keeper of the programs (${this.identity.pid}) ${what} ${within}`,
+      {
+        hint: 'the machine is overloaded, or somebody has stopped it: kill -CONT lets it go on',
+      },
+    )
+  }
+
   async #hear(key: string): Promise<string> {
     let timer: NodeJS.Timeout | undefined
     try {
       return await new Promise<string>((resolve, reject) => {
         this.#waiting.set(key, resolve)
         timer = setTimeout(() => {
-          reject(
-            new GupperError('config', 'the keeper of the programs does not answer', {
-              hint: 'it needs /bin/sh and setsid (util-linux)',
-            }),
-          )
+          reject(this.#silent(key))
         }, patience)
       })
     } finally {

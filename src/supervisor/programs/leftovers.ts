@@ -39,7 +39,7 @@ function readLast(place: string, log: LogWriter): Output | undefined {
 }
 
 /** All that was started for a program: its waiter, the shell that becomes it, and whatever carries its mark. */
-async function findAllOf(id: string): Promise<number[]> {
+export async function findAllOf(id: string): Promise<number[]> {
   const mark = `\0${markName}=${id}\0`
   const words = [mark, wordsOfWaiter(id), wordsOfLaunch(id)]
   return findProcesses(

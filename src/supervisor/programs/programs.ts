@@ -108,6 +108,8 @@ export class Programs {
       if (status !== undefined) void this.#end(id, status)
       return program
     } catch (error) {
+      // It may happen yet, when nobody knows of it any more.
+      await keeper.cancel(id)
       await output.finish()
       await prepared?.close()
       // Nothing was started, and what was prepared takes room that is lacking.
