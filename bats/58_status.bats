@@ -72,6 +72,23 @@ teardown() { service_teardown; }
   run_gupper 64 status app@-oProxyCommand=touch
 }
 
+@test "several NAME@HOST: each host is asked about its own service only, and the status is the first that is not 0" {
+  printf '#!/bin/sh\nprintf "%%s: %%s\\n" "$1" "$2"\nexit $(cat "$HOME/$1")\n' >"$BATS_TEST_TMPDIR/bin/ssh"
+  chmod +x "$BATS_TEST_TMPDIR/bin/ssh"
+  echo 0 >"$HOME/h1"
+  echo 0 >"$HOME/h2"
+  run_gupper 69 status web@h1 --log json --json db@h2 local json
+  [ "${lines[0]}" = 'h1: gupper status web --log json --json' ]
+  [ "${lines[1]}" = 'h2: gupper status db --log json --json' ]
+  assert_stderr_has 'local is not running here'
+  echo 65 >"$HOME/h2"
+  run_gupper 65 status web@h1 db@h2 local
+  run_gupper 69 status local web@h1 db@h2
+  # One word twice is one service, asked twice.
+  run_gupper status web@h1 web@h1
+  [ "${lines[*]}" = 'h1: gupper status web h1: gupper status web' ]
+}
+
 @test "status: one whose state is damaged is told, and hides no other" {
   make_service 1.0.0
   start_service good --listen 127.0.0.1:0 --healthy-for 0

@@ -155,6 +155,11 @@ export abstract class GupperCommand extends Command<Context> {
     return this.#table.add(item)
   }
 
+  /** The exit status of the first failure so far; 0 without one. */
+  protected get failed(): number {
+    return this.#status
+  }
+
   /** Whether standard output gets a table (a terminal) or JSON lines (anything else). */
   protected get tabular(): boolean {
     return this.text || (this.context.terminal.stdout && !this.json)

@@ -95,8 +95,7 @@ class RollbackCommand extends GupperCommand {
       throw new GupperError('usage', '--list and --dry-run are for the PATH of a program', {
         hint: 'gupper status NAME tells where its program is',
       })
-    const at = word.indexOf('@')
-    if (at >= 0) return runRemote(this, this.tabular, word.slice(0, at), word.slice(at + 1))
+    if (word.includes('@')) return runRemote(this, this.tabular, word)
     this.columns = activatedColumns
     const home = homeOfService(stateHome(context.env), word)
     await this.write(

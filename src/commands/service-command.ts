@@ -12,10 +12,12 @@ const unreachable = 255 // what ssh ends with when it is itself that failed
 
 /** A verb on services, here or on another machine: `NAME` or `NAME@HOST`. */
 export abstract class ServicesCommand extends GupperCommand {
-  /** Does the work on the service that a word names. */
-  protected async on(word: string): Promise<number | undefined> {
-    const at = word.indexOf('@')
-    if (at >= 0) return runRemote(this, this.tabular, word.slice(0, at), word.slice(at + 1))
+  /**
+   * Does the work on the service that a word names.
+   * @param all the words of the call that name services
+   */
+  protected async on(word: string, all: readonly string[] = [word]): Promise<number | undefined> {
+    if (word.includes('@')) return runRemote(this, this.tabular, word, all)
     return this.here(homeOfService(stateHome(this.context.env), word))
   }
 
@@ -43,22 +45,27 @@ export abstract class ServiceCommand extends ServicesCommand {
 /**
  * Runs the verb that was called on another machine, over the user's own ssh, whose streams are ours.
  * @param tabular whether the other side shall write a table, since it cannot see our terminal
+ * @param given `NAME@HOST`
+ * @param all the words of the call that name services: the other side is asked about its own only
  * @returns the exit status of the other side
  * @throws GupperError `usage` (64), `unreachable` (69), `config` (78) without ssh
  */
 export async function runRemote(
   { context }: Pick<GupperCommand, 'context'>,
   tabular: boolean,
-  name: string,
-  host: string,
+  given: string,
+  all: readonly string[] = [given],
 ): Promise<number> {
+  const at = given.indexOf('@')
+  const name = given.slice(0, at)
+  const host = given.slice(at + 1)
   // A host that begins with a dash would be an option of ssh.
   if (!/^[A-Za-z0-9_[][^\s]*$/.test(host))
     throw new GupperError('usage', `"${host}" is not a host`, { hint: 'e.g.: gupper status web@server' })
   const { words, signal } = context
-  const given = `${name}@${host}`
-  const own = words.map((word) => (word === given ? name : word))
-  const line = ['gupper', ...own, ...(tabular ? ['--text'] : [])].map(quote).join(' ')
+  const [verb = '', ...rest] = words
+  const flags = rest.filter((word, i) => !all.includes(word) || valued.has(rest[i - 1] ?? ''))
+  const line = ['gupper', verb, name, ...flags, ...(tabular ? ['--text'] : [])].map(quote).join(' ')
   const ssh = spawn('ssh', [host, line], { stdio: 'inherit', signal, killSignal: 'SIGTERM' })
   try {
     const [status, ended] = (await once(ssh, 'close')) as [number | null, NodeJS.Signals | null]
@@ -76,6 +83,9 @@ export async function runRemote(
     })
   }
 }
+
+// What stands behind these is none of the services, even where one has that name.
+const valued = new Set(['--count', '--log'])
 
 /** A word as the shell at the other side takes it. */
 function quote(word: string): string {

@@ -30,24 +30,24 @@ class StatusCommand extends ServicesCommand {
   history = Option.Boolean('--history', false, { description: 'what happened to it, the newest first' })
   count = Option.String('--count', '20', { description: 'N: how many entries of the history' })
   protected override columns = statusColumns
-  #broken = false
 
   async run(): Promise<number | undefined> {
     const { services, history } = this
     let first: number | undefined
     if (services.length === 0 && history)
       throw new GupperError('usage', 'whose history?', { hint: 'gupper status NAME --history' })
-    for (const word of services.length > 0 ? services : await this.#all()) {
+    const words = services.length > 0 ? services : await this.#all()
+    for (const word of words) {
       try {
-        const status = await this.on(word)
-        first ??= status
+        const status = (await this.on(word, words)) ?? 0
+        if (status !== 0) first ??= this.failed || status
       } catch (thrown) {
         this.context.signal.throwIfAborted()
         // One whose state is damaged must not hide the others.
         await this.fail(thrown)
       }
     }
-    return first ?? (this.#broken && !history ? 1 : undefined)
+    return first
   }
 
   async #all(): Promise<string[]> {
@@ -64,16 +64,17 @@ class StatusCommand extends ServicesCommand {
     const request = this.history
       ? { verb: 'history' as const, count: parseCount(this.count, '--count') }
       : { verb: 'status' as const }
+    let broken = false
     try {
       for await (const item of ask(home, request, signal)) {
-        if (item.state === 'BROKEN') this.#broken = true
+        broken ||= !this.history && item.state === 'BROKEN'
         if (!(await this.writeOne(item))) break
       }
     } catch (thrown) {
       if (!(thrown instanceof GupperError) || thrown.code !== 'not-running') throw thrown
       await this.#past(home, thrown)
     }
-    return undefined
+    return broken ? 1 : undefined
   }
 
   /** What was written down of a service that nobody supervises. */
