@@ -169,6 +169,27 @@ teardown() { service_teardown; }
   status_is app '.state == "FREEZE"'
 }
 
+@test "a page that cannot be opened leaves the program alone that goes on after a kill -9 of its supervisor" {
+  make_service 1.0.0
+  local flags=(--listen 127.0.0.1:0 --via socket --ready fd --healthy-for 0) pid
+  start_service app "${flags[@]}"
+  pid=$(gupper status app | field .pid)
+  kill_hard "$RUN_PID"
+  run_gupper 69 run --name app --to ./app "${flags[@]}" --web "${URL#http://}"
+  assert_stderr_has 'it is taken'
+  run_gupper 64 run --name app --to ./app "${flags[@]}" --web nowhere
+  run_gupper 64 run --name app --to ./app "${flags[@]}" --web 127.0.0.1:0 --web-url nowhere
+  mkdir "$XDG_STATE_HOME/gupper/services/app/token"
+  run_gupper 69 run --name app --to ./app "${flags[@]}" --web 127.0.0.1:0
+  assert_stderr_has 'cannot read the token in'
+  rmdir "$XDG_STATE_HOME/gupper/services/app/token"
+  assert_answers 1.0.0
+  start_service app "${flags[@]}" --web 127.0.0.1:0
+  event 'taken over'
+  [ "$(gupper status app | field .pid)" = "$pid" ]
+  event page
+}
+
 @test "run with flags that make no sense is a usage error, and says what to do" {
   make_service 1.0.0
   run_gupper 64 run

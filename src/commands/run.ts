@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Command } from 'clipanion'
-import { GupperError } from '../errors.ts'
+import { explaining, GupperError } from '../errors.ts'
 import { readFilter, type Filter } from '../package/filter.ts'
 import { parseCount, parseDuration } from '../package/duration.ts'
 import type { Items } from '../package/flow.ts'
@@ -53,7 +53,7 @@ class RunCommand extends RunFlags {
     const settings = this.settings()
     const { env, signal } = this.context
     const home = homeOfService(stateHome(env), settings.name)
-    await makeDirectory(home.directory, 0o700)
+    await explaining(`cannot write ${home.directory}`, () => makeDirectory(home.directory, 0o700))
     const lock = { what: `the service ${settings.name}`, wait: 0, signal }
     return withLock(home.lock, lock, () => this.#supervise(settings, home))
   }
@@ -62,6 +62,7 @@ class RunCommand extends RunFlags {
     const { context, observer } = this
     const { env, cwd, signal } = context
     const { openService } = await import('../supervisor/service.ts')
+    const { openPage } = await import('../supervisor/page.ts')
     const { serveService } = await import('../supervisor/serve.ts')
     const { forwardLines } = await import('../logs/forward.ts')
     const { stayPlain } = await import('../supervisor/rest.ts')
@@ -69,6 +70,7 @@ class RunCommand extends RunFlags {
     // The proxy is the one way in which requests come through this process.
     if (settings.via !== 'proxy') stayPlain()
     context.unblock()
+    const page = await openPage({ home, web: this.web, webUrl: this.webUrl, observer })
     const service = await openService({
       ...{ settings, home, env, cwd, observer, limits: this.logLimits() },
       emit: (event) => this.#emit(event),
@@ -76,15 +78,17 @@ class RunCommand extends RunFlags {
         if (!this.quiet)
           forwardLines(log, context.stderr, { stdout: 'out| ', stderr: 'err| ', gupper: 'gupper| ' })
       },
+    }).catch(async (error: unknown) => {
+      await page?.close()
+      throw error
     })
     const { supervisor } = service
     const served = await serveService(supervisor, {
-      ...{ home, env, cwd, observer },
-      web: this.web,
-      webUrl: this.webUrl,
+      ...{ home, env, cwd, observer, page },
       look: options && this.#look(settings, options),
       follow: options && ((wake) => this.#follow(settings, options, supervisor.signal, wake)),
     }).catch(async (error: unknown) => {
+      await page?.close()
       await supervisor.stop(error instanceof GupperError ? error.exit : 70)
       await service.close()
       throw error
@@ -95,6 +99,7 @@ class RunCommand extends RunFlags {
       context.takeSignal(name, () => served.operations.signal(name))
     if (signal.aborted) stop()
     const status = await supervisor.ended
+    await page?.close()
     await served.close()
     await service.close()
     await Promise.race([this.#writing, delay(lastWords, undefined, { ref: false })])

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { describe, expect, it } from 'vitest'
-import { openWeb } from '../../src/web/web.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { openWeb, openWebPlace } from '../../src/web/web.ts'
 import { Service } from './service.ts'
 import { ask, makeDir, open, token } from './tools.ts'
 
@@ -48,6 +48,16 @@ describe('where the page is served', () => {
       message: `cannot listen on port ${port} of 127.0.0.1: it is taken`,
     })
     expect(view.listeners).toBe(0)
+  })
+
+  it('is taken before there is a service, of which it says 503 until then', async () => {
+    const place = await openWebPlace({ listen: { port: 0 }, token })
+    onTestFinished(() => place.close(0))
+    const early = await ask(`${place.url}/healthz`)
+    expect(early.status).toBe(503)
+    expect(early.headers['retry-after']).toBe('1')
+    await place.serve(new Service())
+    expect((await ask(`${place.url}/healthz`)).status).toBe(200)
   })
 
   it('ends although an action hangs', async () => {
