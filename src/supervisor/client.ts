@@ -7,29 +7,39 @@ import type { ServiceHome } from './home.ts'
 
 /**
  * Asks the supervisor of a service.
+ * @param patience ms to wait for the answer of one that has only to look
  * @returns the records of its answer, failures among them, as they come
- * @throws GupperError `not-running` (69) when nobody supervises it; `denied` (69) when it is another user's; `protocol` (76)
+ * @throws GupperError `not-running` (69) when nobody supervises it; `denied` (69) when it is another user's;
+ * `unreachable` (69) when a supervisor that has only to look says nothing; `protocol` (76)
  * when the answer breaks off
  */
 export async function* ask(
   home: ServiceHome,
   request: ControlRequest,
   signal: AbortSignal,
+  patience = 10_000,
 ): AsyncGenerator<Record<string, unknown>> {
   const socket = createConnection(home.control)
   const stop = (): void => void socket.destroy()
+  const late = new GupperError('unreachable', `the supervisor of ${home.name} does not answer`, {
+    hint: `it may be stopped or stuck; look at its process: ps -o pid,stat,args -C node, and at: gupper logs ${home.name}`,
+  })
+  // What is to be worked at may take as long as it wants.
+  if (soon.has(request.verb)) socket.setTimeout(patience, () => socket.destroy(late))
   signal.addEventListener('abort', stop, { once: true })
   try {
     try {
       await once(socket, 'connect', { signal })
     } catch (error) {
       signal.throwIfAborted()
-      throw explainConnect(error, home)
+      throw error === late ? late : explainConnect(error, home)
     }
     socket.write(`${JSON.stringify(request)}\n`)
     let lines = 0
     for await (const { text } of readLines(socket)) {
       lines++
+      // From now on it may be our own reader that is slow.
+      socket.setTimeout(0)
       if (text !== undefined) yield JSON.parse(text) as Record<string, unknown>
     }
     signal.throwIfAborted()
@@ -43,6 +53,7 @@ export async function* ask(
   }
 }
 
+const soon = new Set<ControlRequest['verb']>(['status', 'history', 'freeze', 'unfreeze'])
 const mayBeEmpty = new Set<ControlRequest['verb']>(['check', 'history'])
 
 function explainConnect(error: unknown, { name, control }: ServiceHome): GupperError {
