@@ -51,6 +51,20 @@ teardown() { service_teardown; }
   assert_output_has '"event":"started"'
 }
 
+@test "status says so when what was installed is gone" {
+  make_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  mv app elsewhere
+  run_gupper status app
+  assert_output_has '"state":"DIFF"'
+  assert_output_has "\"reason\":\"there is nothing at $PWD/app\""
+  assert_answers 1.0.0
+  mv elsewhere app
+  run_gupper status app
+  assert_output_has '"state":"OK"'
+  [[ $output != *'"reason"'* ]]
+}
+
 @test "NAME@HOST asks the gupper of another machine, over the user's own ssh" {
   need sshd; need ssh
   make_service 1.0.0

@@ -17,8 +17,8 @@ class StatusCommand extends ServicesCommand {
     description: 'how a service is: its version, its state, what is being made live',
     details:
       'States: OK; FREEZE, it follows its source no more; ROLLBACK, it is going back; BROKEN, with the reason; DIFF, what is ' +
-      'installed is not what runs. Without a name, all services of this user. The exit status is 1 when one is BROKEN, and 69 when ' +
-      'one is not supervised.',
+      'installed is not what runs, or is gone. Without a name, all services of this user. The exit status is that of the first ' +
+      'that is not well: 1 for one that is BROKEN, 69 for one that is not supervised or does not answer.',
     examples: [
       ['All services', 'gupper status'],
       ['What happened to one', 'gupper status web --history'],

@@ -3,16 +3,21 @@ import { readLog } from '../logs/reader.ts'
 import type { LogLine } from '../logs/log.ts'
 import type { ServiceStatus } from '../web/service-view.ts'
 import type { Facts } from './journal.ts'
-import { isSameRelease, readRelease } from './release.ts'
+import { isSameRelease, nothingInstalled, readRelease } from './release.ts'
 import type { Supervisor } from './supervisor.ts'
 
-/** Says how a service is. DIFF is what nobody notes: what stands at the target is not what runs. */
+/** Says how a service is. DIFF is what nobody notes: what stands at the target is not what runs, or nothing does. */
 export async function describeService(supervisor: Supervisor): Promise<ServiceStatus> {
   const { parts, live, release, reviver } = supervisor
   const { settings, way, journal, programs } = parts
   const { facts } = journal
-  const there = await readRelease(settings.target).catch(() => undefined)
-  const differs = there !== undefined && release !== undefined && !isSameRelease(there, release)
+  const complaint = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
+  const there = await readRelease(settings.target).then(
+    (found) => found ?? nothingInstalled(settings.target),
+    complaint,
+  )
+  const unseen = there instanceof Error
+  const differs = release !== undefined && (unseen || !isSameRelease(there, release))
   const listen = programs.listen ?? settings.listen
   const url = way.url?.() ?? (listen && formatAddress(listen))
   return {
@@ -28,7 +33,7 @@ export async function describeService(supervisor: Supervisor): Promise<ServiceSt
     ...(live && live.pid > 0 && { pid: live.pid }),
     ...(live && { version: live.release.version, since: live.since }),
     ...(live?.release.digest !== undefined && { digest: live.release.digest }),
-    ...(differs && { target: there.version }),
+    ...(differs && (unseen ? { reason: facts.reason ?? there.message } : { target: there.version })),
     restarts: reviver.restarts,
   }
 }
