@@ -179,6 +179,7 @@ teardown() { service_teardown; }
   assert_stderr_has 'it is taken'
   run_gupper 64 run --name app --to ./app "${flags[@]}" --web nowhere
   run_gupper 64 run --name app --to ./app "${flags[@]}" --web 127.0.0.1:0 --web-url nowhere
+  rm "$XDG_STATE_HOME/gupper/services/app/token"
   mkdir "$XDG_STATE_HOME/gupper/services/app/token"
   run_gupper 69 run --name app --to ./app "${flags[@]}" --web 127.0.0.1:0
   assert_stderr_has 'cannot read the token in'
@@ -199,6 +200,11 @@ teardown() { service_teardown; }
   assert_stderr_has '--listen 8080'
   run_gupper 64 run --to ./app --via socket --listen 127.0.0.1:0 --ready tcp
   assert_stderr_has 'the old program answers at this address too'
+  run_gupper 64 run --to ./app --ready tcp
+  assert_stderr_has 'asks at an address, and none is given'
+  run_gupper 64 run --to ./app --via signal:HUP --ready http:/
+  run_gupper 64 run --to ./app --via socket --listen 127.0.0.1:0 --ready fd:3
+  assert_stderr_has 'that is the listening socket'
   run_gupper 64 run --to ./app --listen nowhere
   run_gupper 64 run --to ./app --ready-within 50s --healthy-for 20s --progress 60s
   assert_stderr_has 'the times do not fit'
@@ -208,6 +214,18 @@ teardown() { service_teardown; }
   run_gupper 64 restart
   run_gupper 69 restart nothing
   assert_stderr_has 'nothing is not running here'
+}
+
+@test "a state that cannot be written ends run with 73 and the path" {
+  make_service 1.0.0
+  install_service
+  : >file
+  XDG_STATE_HOME=$PWD/file run_gupper 73 run --to ./app --healthy-for 0
+  assert_stderr_has "cannot write $PWD/file/gupper/services/app"
+  mkdir -p "$XDG_STATE_HOME/gupper/services/app/control"
+  run_gupper 73 run --to ./app --healthy-for 0
+  assert_stderr_has 'cannot open the control socket'
+  assert_stderr_has 'it is a directory'
 }
 
 @test "misbehaviour: an address that is taken, nobody who reads the events, a full pipe" {

@@ -1,7 +1,7 @@
 import { chmod, rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
-import { GupperError, explain } from '../errors.ts'
+import { GupperError, explain, explaining } from '../errors.ts'
 import { readLines } from '../package/ndjson.ts'
 import { toFailure, type Failure } from '../package/record.ts'
 import { HandOverError } from './outcome.ts'
@@ -43,7 +43,7 @@ export class Control {
    * @throws GupperError `cannot-write` (73)
    */
   static async open(path: string, answer: Answer): Promise<Control> {
-    await rm(path, { force: true })
+    await explaining(`cannot open the control socket ${path}`, () => rm(path, { force: true }))
     const server = createServer()
     const control = new Control(server, path)
     server.on('connection', (socket) => {

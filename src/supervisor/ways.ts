@@ -38,6 +38,14 @@ export async function openWay(stage: Stage<Program>, options: WayOptions): Promi
     })
   if (['socket', 'proxy', 'handover'].includes(way.name) && settings.listen === undefined)
     throw new GupperError('usage', `--via ${way.name} needs an address`, { hint: 'e.g.: --listen 8080' })
+  if (settings.listen === undefined && check !== undefined && /^(?:tcp$|http:)/.test(check.text))
+    throw new GupperError('usage', `--ready ${check.text} asks at an address, and none is given`, {
+      hint: 'give one with --listen, or use another check, such as fd, notify or log:REGEX',
+    })
+  if (way.name === 'socket' && check?.text === 'fd:3')
+    throw new GupperError('usage', '--ready fd:3: with --via socket that is the listening socket', {
+      hint: 'use --ready fd, which is 4',
+    })
   if (way.shared && check?.ambiguous === true)
     throw new GupperError('usage', `--ready ${check.text}: the old program answers at this address too`, {
       hint: 'let the answer tell the version, as in --ready http:/version={version}, or use fd, notify or log:REGEX',
