@@ -200,6 +200,29 @@ teardown() { service_teardown; }
   stop_service
 }
 
+@test "a rollback or restart that nobody waits for any more when its turn comes is not done" {
+  make_service 1.0.0
+  make_service 1.1.0
+  install_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --ready exec:'[ ! -e hold ]' --healthy-for 0
+  update_to 1.1.0
+  touch hold
+  spawn first.out first.err gupper restart app
+  local first=$SPAWNED_PID verb
+  wait_until 10 phase probing 1.1.0
+  for verb in rollback restart; do
+    node -e 'const s = require("net").connect(process.argv[1], () => s.write(process.argv[2], () => s.destroy()))' \
+      "$XDG_STATE_HOME/gupper/services/app/control" "{\"verb\":\"$verb\"}"$'\n'
+  done
+  rm hold
+  ends_with 0 "$first"
+  run_gupper restart app
+  assert_answers 1.1.0
+  [ "$(jq -r .event "$RUN_OUT" | grep -c '^restarted$')" -eq 2 ]
+  ! event 'rolled back'
+  stop_service
+}
+
 @test "a service that is frozen while an update waits for its turn does not make it live" {
   make_service 1.0.0
   start_service app --listen 127.0.0.1:0 --ready exec:'[ ! -e hold ]' --healthy-for 0

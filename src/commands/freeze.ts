@@ -8,7 +8,8 @@ class FreezeCommand extends ServiceCommand {
   static override usage = Command.Usage({
     category: 'Services',
     description: 'let a service follow its source no more; what runs goes on',
-    details: 'Updates that come meanwhile wait; gupper activate is refused. Survives restarts.',
+    details:
+      'Updates that come meanwhile wait; gupper activate is refused, also one that waits. Survives restarts. What runs is kept, and nothing else is started by itself.',
     examples: [
       ['Keep what runs', 'gupper freeze web'],
       ['On another machine', 'gupper freeze web@server'],

@@ -7,7 +7,7 @@ import type { Supervisor } from './supervisor.ts'
 
 /** Answers what is asked on the control socket. */
 export function createAnswers(supervisor: Supervisor, operations: Operations): Answer {
-  return async function* answer(request: ControlRequest) {
+  return async function* answer(request: ControlRequest, gone: AbortSignal) {
     const { settings, journal } = supervisor.parts
     switch (request.verb) {
       case 'status':
@@ -20,10 +20,10 @@ export function createAnswers(supervisor: Supervisor, operations: Operations): A
         yield await activate(supervisor, operations, request)
         return
       case 'rollback':
-        yield await operations.rollback(request.version)
+        yield await operations.rollback(request.version, gone)
         return
       case 'restart':
-        yield await operations.restart()
+        yield await operations.restart(gone)
         return
       case 'check':
         yield* operations.check()

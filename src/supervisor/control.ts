@@ -22,8 +22,8 @@ export interface ControlRequest {
   count?: number
 }
 
-/** Answers a request, record by record. */
-export type Answer = (request: ControlRequest) => AsyncIterable<object>
+/** Answers a request, record by record; `gone` is aborted when whoever asked hangs up. */
+export type Answer = (request: ControlRequest, gone: AbortSignal) => AsyncIterable<object>
 
 /** The control socket of a service: a Unix socket that nobody but its user may open (0600, in a directory of 0700). */
 export class Control {
@@ -44,7 +44,8 @@ export class Control {
    */
   static async open(path: string, answer: Answer): Promise<Control> {
     await explaining(`cannot open the control socket ${path}`, () => rm(path, { force: true }))
-    const server = createServer()
+    // Whoever has said all and still listens gets an answer.
+    const server = createServer({ allowHalfOpen: true })
     const control = new Control(server, path)
     server.on('connection', (socket) => {
       const serving = control.#serve(socket, answer).finally(() => control.#serving.delete(serving))
@@ -82,6 +83,8 @@ export class Control {
     this.#silent.add(socket)
     const late = setTimeout(() => socket.destroy(), patience)
     let verb = 'run'
+    const gone = new AbortController()
+    let request: ControlRequest | undefined
     try {
       for await (const { text, complaint } of readLines(
         socket.iterator({ destroyOnReturn: false }),
@@ -89,10 +92,16 @@ export class Control {
       )) {
         clearTimeout(late)
         this.#silent.delete(socket)
-        const request = readRequest(text, complaint)
-        verb = request.verb
-        for await (const item of answer(request)) socket.write(`${JSON.stringify(item)}\n`)
+        request = readRequest(text, complaint)
         break
+      }
+      if (request !== undefined) {
+        verb = request.verb
+        for (const end of ['end', 'close'])
+          socket.once(end, () => gone.abort(new GupperError('no', 'whoever asked has hung up')))
+        // Only who reads learns that the other side has hung up. What else comes is dropped.
+        socket.resume()
+        for await (const item of answer(request, gone.signal)) socket.write(`${JSON.stringify(item)}\n`)
       }
     } catch (thrown) {
       // Whoever asked may have gone; what it asked for is done all the same.

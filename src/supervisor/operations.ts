@@ -51,12 +51,14 @@ export class Operations {
   /**
    * Goes back to the version before, or to a kept one, without a network, and freezes the service. Without a version, and with
    * something at the target that does not run, only the target goes back, to what runs.
+   * @param gone aborted when nobody waits for it any more: then it is not begun
    * @throws GupperError `no` (1) when there is nothing to go back to; else as {@link Supervisor.activate}
    */
-  async rollback(version: string | undefined): Promise<Activated> {
+  async rollback(version: string | undefined, gone?: AbortSignal): Promise<Activated> {
     const supervisor = this.#supervisor
     const { settings, journal, events } = supervisor.parts
     return supervisor.exclusively(async () => {
+      gone?.throwIfAborted()
       const { state: before, frozen } = journal.facts
       supervisor.notes.anyway({ state: 'ROLLBACK', frozen: true })
       events.change({})
@@ -100,11 +102,12 @@ export class Operations {
     await rollback(settings.target, { version, service, cwd, env, observer, signal })
   }
 
-  /** Starts the release that is live anew, by the way it went live. */
-  async restart(): Promise<Activated> {
+  /** Starts the release that is live anew, by the way it went live; not when nobody waits for that any more at its turn. */
+  async restart(gone?: AbortSignal): Promise<Activated> {
     const supervisor = this.#supervisor
     const { settings, way, journal } = supervisor.parts
     return supervisor.exclusively(async () => {
+      gone?.throwIfAborted()
       const own = supervisor.release
       if (own && journal.facts.frozen === true && !(await isThere(own)))
         throw goneWhileFrozen(settings.name, own)
