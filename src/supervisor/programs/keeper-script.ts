@@ -62,25 +62,45 @@ export function writeLaunch(plan: LaunchPlan): string {
     ...plan.env,
     ...(socket && { LISTEN_FDS: '1', LISTEN_FDNAMES: 'gupper' }),
   }
-  const variables = Object.entries(env)
-    .filter(([name, value]) => value !== undefined && name !== 'LISTEN_PID' && !name.includes('='))
-    .map(([name, value]) => quote(`${name}=${value ?? ''}`))
-  if (socket) variables.push('"LISTEN_PID=$$"')
+  const given = Object.entries(env).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && entry[0] !== 'LISTEN_PID' && !entry[0].includes('='),
+  )
+  const exports = given.filter(([name]) => isExported(name)).map(([name, value]) => `${name}=${quote(value)}`)
+  if (socket) exports.push('LISTEN_PID="$$"')
+  const rest = given.filter(([name]) => !isExported(name)).map(([name, value]) => quote(`${name}=${value}`))
+  const unset = [...ofShell, ...(env.PATH === undefined ? ['PATH'] : [])].map((name) => `-u ${name}`)
   const others = Object.entries(pipes).map(([fd, path]) => `${fd}<>${quote(path)}`)
   if (!socket && pipes[3] === undefined) others.push('3<&-')
   // A name with = would be one more variable.
   const start = command[0]?.includes('=') === true ? [`sh -c 'exec "$@"' sh`] : []
   return [
     `exec </dev/null 1<>${id}/out 2<>${id}/err`,
+    // Nothing of the keeper's own environment.
+    `[ "$1" = clean ] || exec env -i "PATH=$PATH" /bin/sh "$0" clean`,
     `echo "started ${id} $$" >&5`,
     ...(openFiles === undefined ? [] : [`ulimit -n ${openFiles} || exit 126`]),
     `cd ${quote(cwd)} || exit 126`,
     // First the keeper's own descriptors, so that a program may have one of their numbers.
     `exec 4<&- 5<&- 6<&- 7<&- 8<&-`,
-    `exec ${others.join(' ')} env -i -- ${[...variables, ...start, ...command.map(quote)].join(' ')}`,
+    // Read as a whole before any of it is done: a variable may change how a shell reads on. Its words about them are not the
+    // program's, and env is found by the keeper's PATH.
+    `{ set -- "$(command -v env)"`,
+    ...exports.map((variable) => `export ${variable} 2>/dev/null`),
+    `exec ${others.join(' ')} "$1" ${[...unset, '--', ...rest, ...start, ...command.map(quote)].join(' ')}; }`,
     '',
   ].join('\n')
 }
+
+// What shells put into an environment by themselves.
+const ofShell = ['PWD', 'OLDPWD', 'SHLVL', '_']
+
+// What a shell keeps for itself, or does not let anybody set.
+const special =
+  /^(PWD|OLDPWD|SHLVL|_|IFS|UID|EUID|PPID|OPTIND|LINENO|S?RANDOM|SECONDS|GROUPS|DIRSTACK|FUNCNAME|HISTCMD|EPOCH\w*|BASH\w*|SHELLOPTS|COMP_\w*|POSIXLY_CORRECT)$/
+
+// The script is its user's alone, while anybody may read the arguments of a process: those are for what no shell can export.
+const isExported = (name: string): boolean => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !special.test(name)
 
 /** A word as the shell takes it, whatever is in it. */
 export function quote(word: string): string {
