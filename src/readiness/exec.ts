@@ -6,13 +6,14 @@ const patience = 5000 // ms a try
 const mostTail = 4096 // bytes
 
 /**
- * `exec:CMD`: a shell line exits with 0. It gets GUPPER_PID, GUPPER_VERSION, and PORT and HOST of the address; nothing
+ * `exec:CMD`: a shell line exits with 0; `{version}` stands for the version. It gets GUPPER_PID, GUPPER_VERSION, and PORT and HOST of the address; nothing
  * of its process group outlives it.
  */
 export function checkExec(text: string, command: string): Check {
   const question: Question = async (candidate, signal) => {
     let tail = Buffer.alloc(0)
-    const ended = await runGroup('/bin/sh', ['-c', command], {
+    const line = command.replaceAll('{version}', candidate.version)
+    const ended = await runGroup('/bin/sh', ['-c', line], {
       deadline: patience,
       env: environmentOf(candidate),
       cwd: candidate.cwd,
@@ -30,7 +31,7 @@ export function checkExec(text: string, command: string): Check {
           ? `did not end within ${patience / 1000} s`
           : `exited with ${ended.code ?? ended.signal ?? 'no status'}`
     const said = tail.toString().trim().split('\n').at(-1) ?? ''
-    return `\`${command}\` ${how}${said === '' ? '' : `: ${said.slice(0, 200)}`}`
+    return `\`${line}\` ${how}${said === '' ? '' : `: ${said.slice(0, 200)}`}`
   }
   return { text, ambiguous: true, prepare: () => Promise.resolve(asking(question)) }
 }

@@ -32,9 +32,7 @@ export function parseCheck(text: string): Check {
     case 'exec':
       return rest?.trim() ? checkExec(text, rest) : refuse(text, "a shell line is missing: exec:'./check.sh'")
     case 'log':
-      return rest
-        ? checkLog(text, parsePattern(text, rest))
-        : refuse(text, "a pattern is missing: log:'listening on'")
+      return rest ? parseLog(text, rest) : refuse(text, "a pattern is missing: log:'listening on'")
     default:
       return refuse(text, `one of: ${kinds}`)
   }
@@ -54,6 +52,17 @@ function parseHttp(text: string, rest: string): Check {
   if (wanted === '')
     return refuse(text, 'after the = comes what the answer must hold: http:/version={version}')
   return checkHttp(text, path, wanted)
+}
+
+function parseLog(text: string, source: string): Check {
+  const patternFor = (version: string): RegExp =>
+    parsePattern(
+      text,
+      source.replaceAll('{version}', () => version),
+    )
+  // Told now, not at the first start.
+  patternFor('0')
+  return checkLog(text, patternFor)
 }
 
 function parsePattern(text: string, source: string): RegExp {

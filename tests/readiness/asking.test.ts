@@ -190,6 +190,12 @@ describe('exec', () => {
   })
 })
 
+describe('exec, too', () => {
+  it('has the version in the place of {version}', async () => {
+    expect(await askOnce('exec:[ {version} = 1.2.0 ]', {})).toBeUndefined()
+  })
+})
+
 describe('log', () => {
   it('is ready at a line that matches, whether it was written before or after', async () => {
     const directory = await makeDirectory()
@@ -202,6 +208,14 @@ describe('log', () => {
     await writeFile(join(directory, 'go'), '')
     await waiting
     await expect(wait(trial)).resolves.toBeUndefined()
+  })
+
+  it('takes {version} in a pattern literally', async () => {
+    await wait(await tryOut('log:^web {version} is up$', 'echo web 1x2x0 is up; echo web 1.2.0 is up'))
+    await expectNever(
+      await tryOut('log:^web {version} is up$', 'echo web 1x2x0 is up; exec sleep 1000'),
+      /1\\.2\\.0/,
+    )
   })
 
   it('is not ready without one, and looks at the first 16 KiB of a line', async () => {
