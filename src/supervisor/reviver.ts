@@ -35,7 +35,7 @@ export class Reviver {
   mourn(program: Program, end: Ended): void {
     const supervisor = this.#supervisor
     const { events, log } = supervisor.parts
-    const lived = Date.now() - Date.parse(program.since)
+    const lived = Date.now() - program.began
     events.tell('ended', { version: program.release.version, pid: program.pid, ...end, lived_ms: lived })
     log.say(`${program.release.version} (${program.pid}) ${describeEnd(end)}`)
     if (lived >= stable) this.#failures = this.#faults = 0
@@ -44,10 +44,8 @@ export class Reviver {
     void program.kill()
     supervisor.meanwhile(async () => {
       if (supervisor.live || supervisor.stopping) return
-      supervisor.notes.state(
-        'BROKEN',
-        `${program.release.version} ${describeEnd(end)}; it is being started again`,
-      )
+      const next = this.#isRevived(end) ? '; it is being started again' : ''
+      supervisor.notes.state('BROKEN', `${program.release.version} ${describeEnd(end)}${next}`)
       this.schedule(end)
       await Promise.resolve()
     })
@@ -58,9 +56,8 @@ export class Reviver {
    * @param end how the last program ended, if that is known
    */
   schedule(end?: Ended): void {
-    const { restart } = this.#supervisor.parts.settings
     if (this.#supervisor.stopping) return
-    if (restart === 'never' || (restart === 'failure' && end?.status === 0)) {
+    if (!this.#isRevived(end)) {
       void this.#supervisor.stop(end?.status ?? failed)
       return
     }
@@ -114,6 +111,11 @@ export class Reviver {
       if (error instanceof GupperError && faulty.includes(error.code)) this.#faults++
       events.change({})
     }
+  }
+
+  #isRevived(end: Ended | undefined): boolean {
+    const { restart } = this.#supervisor.parts.settings
+    return restart === 'always' || (restart === 'failure' && end?.status !== 0)
   }
 
   async #breakLoop(): Promise<void> {

@@ -155,7 +155,7 @@ export class Supervisor {
     await this.#pinned.keep(this.#release, journal.facts.previous)
     events.tell(plan.event, { ...entry, pid: live?.pid })
     events.change({ history })
-    if (!this.live) this.reviver.schedule(result.to?.end)
+    if (!this.live) this.reviver.schedule(result.to?.ownEnd)
     if (state !== 'committed') throw explainOutcome(activated, result.error, this.live !== undefined)
     return activated
   }

@@ -162,3 +162,19 @@ describe('a program that has not kept its environment', () => {
     expect(isAlive(program.identity)).toBe(true)
   })
 })
+
+describe('the end of a program', () => {
+  it('is its own word only where nobody had told it to end', async ({ open }) => {
+    const world = await open()
+    await world.programs.open(undefined)
+    const before = Date.now()
+    const own = await world.programs.start(await world.release('1.0.0', 'exit 4'), {})
+    const told = await world.programs.start(await world.release('1.1.0', 'exec sleep 1000'), {})
+    await own.ended
+    await own.kill()
+    await told.kill()
+    expect([own.ownEnd, told.ownEnd]).toEqual([{ status: 4 }, undefined])
+    expect(told.end).toMatchObject({ signal: 'SIGKILL' })
+    expect(own.began).toBeGreaterThanOrEqual(before)
+  })
+})

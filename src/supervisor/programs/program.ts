@@ -26,13 +26,19 @@ export class Program implements Running {
   readonly ended: Promise<Ended>
   /** How it ended, once it has. */
   end: Ended | undefined
+  /** The same, where nobody had told it to end: its own word. */
+  ownEnd: Ended | undefined
   /** The last lines that it wrote. */
   lastLines: () => readonly string[] = () => []
   /** Whether it was told to stop. */
   stopping = false
   #finish: (ended: Ended) => void = () => undefined
 
-  constructor(saved: SavedProgram) {
+  /** When it was started, in ms; of one that was found running, to the second. */
+  readonly began: number
+
+  constructor(saved: SavedProgram, began = Date.parse(saved.since)) {
+    this.began = began
     const { id, release, pid, started, port, since } = saved
     this.id = id
     this.release = release
@@ -55,6 +61,7 @@ export class Program implements Running {
   /** Is told how it ended; a status above 128 is a signal's number, as a shell tells it. */
   finish(status: number): void {
     this.end ??= endOf(status)
+    if (!this.stopping) this.ownEnd ??= this.end
     this.#finish(this.end)
   }
 

@@ -81,7 +81,7 @@ export class Programs {
       : commandFor(settings.command, settings.target, release, cwd)
     const fill = (word: string): string =>
       word.replaceAll('{port}', String(plan.port ?? '')).replaceAll('{version}', release.version)
-    const since = formatTime(new Date())
+    const began = new Date()
     try {
       const identity = await keeper.launch({
         id,
@@ -101,7 +101,10 @@ export class Programs {
         openFiles: settings.openFiles,
       })
       output.started()
-      const program = new Program({ id, release, ...identity, port: plan.port, since })
+      const program = new Program(
+        { id, release, ...identity, port: plan.port, since: formatTime(began) },
+        began.getTime(),
+      )
       this.#keep({ program, source, output, prepared })
       // It may have ended before it was kept, and that is told only once.
       const status = keeper.statusOf(id)
