@@ -257,3 +257,10 @@ teardown() { service_teardown; }
   ends_with 0 "$SPAWNED_PID"
   exec {unread}<&-
 }
+
+@test "run: --restart never ends with 65 where the program never got ready, and does not say that it is started again" {
+  make_service 1.0.0 'exec sleep 1000'
+  install_service
+  run -65 --separate-stderr with_deadline gupper run --name app --to ./app --listen 127.0.0.1:0 --restart never --ready-within 1s --healthy-for 0
+  [[ $output$stderr != *'started again'* ]]
+}
