@@ -9,7 +9,7 @@ import { it } from './tools.ts'
 
 /** A supervisor that is stuck until it is told to go on; then it answers whatever was asked. */
 async function startStuck(control: string): Promise<() => void> {
-  const stuck = Promise.withResolvers<void>()
+  const stuck = Promise.withResolvers<undefined>()
   const server = createServer((socket) => {
     socket.on('error', () => undefined).resume()
     void stuck.promise.then(() => socket.end('{"state":"committed"}\n'))
@@ -17,7 +17,7 @@ async function startStuck(control: string): Promise<() => void> {
   server.listen(control)
   await once(server, 'listening')
   onTestFinished(() => void server.close())
-  return stuck.resolve
+  return () => stuck.resolve(undefined)
 }
 
 it('a supervisor that does not answer is given up where it has only to look, not where it has to work', async ({
