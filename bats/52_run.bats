@@ -108,6 +108,22 @@ teardown() { service_teardown; }
   grep -q 'out| term' "$RUN_ERR"
 }
 
+@test "a Unix socket that was passed to the programs is gone when the service ends, and stays for who listens there" {
+  make_service 1.0.0
+  local flags=(--listen "unix:$PWD/app.sock" --via socket --ready fd --healthy-for 0) pid
+  start_service app "${flags[@]}"
+  [ "$(curl -sS --max-time 10 --unix-socket app.sock http://localhost/)" = 1.0.0 ]
+  stop_service
+  [ ! -e app.sock ]
+  # One whose place was taken by another's meanwhile.
+  start_service app "${flags[@]}"
+  rm app.sock
+  spawn other.out other.err node -e 'require("http").createServer((_, res) => res.end("other")).listen("app.sock", () => console.log("up"))'
+  wait_until 10 has_line other.out
+  stop_service
+  [ "$(curl -sS --max-time 10 --unix-socket app.sock http://localhost/)" = other ]
+}
+
 @test "a service runs once: the second says 75, and the first goes on" {
   make_service 1.0.0
   start_service app --listen 127.0.0.1:0 --healthy-for 0

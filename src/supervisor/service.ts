@@ -11,6 +11,7 @@ import { Events, type ServiceEvent } from './events.ts'
 import { External } from './programs/external.ts'
 import type { ServiceHome } from './home.ts'
 import { Journal } from './journal.ts'
+import { leaveSocket } from './leave-socket.ts'
 import type { Program } from './programs/program.ts'
 import { Programs } from './programs/programs.ts'
 import { recover } from './recovery.ts'
@@ -85,7 +86,9 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     stopped.abort()
     endRest()
     clearInterval(roomTimer)
+    const { keeper } = programs
     await programs.close()
+    await leaveSocket(keeper)
     await log.close()
     journal.close()
   }
