@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, explain } from '../errors.ts'
 import { writeDurably } from '../store/durable.ts'
+import { readRegular } from '../store/read-regular.ts'
 import { parseMetadata } from '../trust/tuf/metadata.ts'
 import type { Envelope, Root } from '../trust/tuf/model.ts'
 import { demandThreshold } from '../trust/tuf/threshold.ts'
@@ -50,7 +50,7 @@ export async function demandAnchored(
 
 async function read(path: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(path)
+    return await readRegular(path)
   } catch (error) {
     // A place may also be a single key file.
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined

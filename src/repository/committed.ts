@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GupperError, errnoOf, explain } from '../errors.ts'
+import { readRegular } from '../store/read-regular.ts'
 import { parseMetadata } from '../trust/tuf/metadata.ts'
 import type { Envelope, Kinds, Meta, Root, Snapshot, Targets, Timestamp } from '../trust/tuf/model.ts'
 import { demandThreshold } from '../trust/tuf/threshold.ts'
@@ -141,7 +142,7 @@ function demandVersion(found: number, wanted: number, name: string): void {
 
 async function readPart(path: string, name: string): Promise<Buffer> {
   try {
-    return await readFile(path)
+    return await readRegular(path)
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw explain(error, `cannot read ${path}`, true)
     const cut = name === 'timestamp.json'

@@ -1,7 +1,8 @@
-import { readFile, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { GupperError, explaining } from '../errors.ts'
 import { syncDirectory } from '../store/durable.ts'
+import { readRegular } from '../store/read-regular.ts'
 import { identityOf } from '../trust/tuf/key.ts'
 import { parseMetadata } from '../trust/tuf/metadata.ts'
 import type { Envelope, Root, Signed, Snapshot, Targets, Timestamp } from '../trust/tuf/model.ts'
@@ -89,7 +90,7 @@ async function leaveRoot(layout: Layout, root: Envelope<Root>): Promise<void> {
 /** Places the first root. One of a run that was cut off stays if it has the same keys: somebody may have copied it. */
 async function placeRoot(layout: Layout, bytes: Buffer, wanted: Root): Promise<Buffer> {
   const path = metadataPath(layout, 'root', 1)
-  const there = await readFile(path).catch(() => undefined)
+  const there = await readRegular(path).catch(() => undefined)
   if (there !== undefined) {
     const { roles } = parseMetadata('root', there, path).signed
     if (JSON.stringify(roles) === JSON.stringify(wanted.roles)) return there

@@ -1,8 +1,9 @@
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GupperError, errnoOf, explain, explaining } from '../errors.ts'
 import { isSafeName } from '../package/filename.ts'
 import { writeDurably } from '../store/durable.ts'
+import { readRegular } from '../store/read-regular.ts'
 import type { Draft } from './draft.ts'
 import { metadataName, metadataPath, signaturePath, targetPath, type Layout } from './layout.ts'
 import { settlePlain } from './packages/plain.ts'
@@ -64,7 +65,7 @@ async function discard(path: string): Promise<void> {
 
 async function readJournal({ journal }: Layout): Promise<Journal | undefined> {
   try {
-    const { targets, metadata } = JSON.parse(await readFile(journal, 'utf8')) as Journal
+    const { targets, metadata } = JSON.parse((await readRegular(journal)).toString('utf8')) as Journal
     // Whoever else may write here must not choose what is deleted elsewhere.
     return {
       targets: targets.filter(({ file, hash }) => isSafeName(file) && /^[0-9a-f]{64}$/.test(hash)),

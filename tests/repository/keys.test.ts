@@ -137,7 +137,7 @@ describe('a keyring', () => {
     const keyring = await readKeyring([dir])
     expect([...keyring.keys.keys()]).toEqual([identityOf(key)])
     expect(keyring.troubles.map(({ message }) => message)).toEqual([
-      `the key ${path.join(dir, 'a.pem')} is not a file`,
+      `cannot read ${path.join(dir, 'a.pem')}: it is not a file`,
     ])
   })
 

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { GupperError, errnoOf, explaining } from '../../errors.ts'
 import { syncDirectory } from '../../store/durable.ts'
 import { sweep, temporaryName } from '../../store/pack-leftovers.ts'
+import { readRegular } from '../../store/read-regular.ts'
 
 /** The kinds of keys that can be made. */
 export const keyTypes = ['ed25519', 'ecdsa', 'rsa'] as const
@@ -52,10 +53,12 @@ export async function writeKeyFile(path: string, key: KeyObject, passphrase?: st
 
 /**
  * Reads a private key, as gupper or openssl wrote it.
+ * @param pipe whether it may come out of a pipe: one that was named is meant
  * @throws GupperError `config` (78) where the file holds none that can be used, or another passphrase opens it
  */
-export async function readKeyFile(path: string, passphrase?: string): Promise<KeyObject> {
-  const pem = await explaining(`cannot read the key ${path}`, () => readFile(path, 'utf8'), true)
+export async function readKeyFile(path: string, passphrase?: string, pipe = false): Promise<KeyObject> {
+  const read = pipe ? readFile : readRegular
+  const pem = (await explaining(`cannot read the key ${path}`, () => read(path), true)).toString('utf8')
   const encrypted = /^(-----BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED)/m.test(pem)
   if (encrypted && passphrase === undefined)
     throw new GupperError('config', `the key ${path} is encrypted, and no passphrase is given`, {

@@ -63,8 +63,7 @@ async function readPlaces(places: readonly string[], options: KeyringOptions): P
   for (const path of (await Promise.all(places.map(findFiles))).flat()) {
     await warnOfReaders(path, options.observer)
     try {
-      await refusePipe(path, places)
-      const half = await readKeyFile(path, options.passphrase)
+      const half = await readKeyFile(path, options.passphrase, places.includes(path))
       if (publicKeyOf(half) === undefined)
         throw new GupperError('config', `the key ${path} is of a kind that cannot sign here`)
       keys.set(identityOf(half), { half, path })
@@ -75,12 +74,6 @@ async function readPlaces(places: readonly string[], options: KeyringOptions): P
   }
   for (const { message } of troubles) options.observer?.debug(message)
   return { keys, places, troubles }
-}
-
-// One that lies in a directory would keep everybody waiting for ever; one that was named is meant.
-async function refusePipe(path: string, named: readonly string[]): Promise<void> {
-  const found = named.includes(path) ? undefined : await stat(path).catch(() => undefined)
-  if (found?.isFile() === false) throw new GupperError('config', `the key ${path} is not a file`)
 }
 
 async function findFiles(place: string): Promise<string[]> {

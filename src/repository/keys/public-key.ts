@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { GupperError, explaining } from '../../errors.ts'
 import { openDirectory, writeDurably } from '../../store/durable.ts'
 import { temporaryName } from '../../store/pack-leftovers.ts'
+import { readRegular } from '../../store/read-regular.ts'
 import { keyIdOf, publicKeyOf } from '../../trust/tuf/key.ts'
 import type { NamedKey } from '../roles/key-change.ts'
 import { demandOutside } from './outside.ts'
@@ -69,6 +70,6 @@ export async function makeKeyFiles(path: string, options: OwnOptions): Promise<K
 
 async function writePublicFile(path: string, half: KeyObject): Promise<void> {
   const pem = createPublicKey(half).export({ type: 'spki', format: 'pem' })
-  const there = await readFile(path, 'utf8').catch(() => undefined)
-  if (there !== pem) await writeDurably(path, pem, join(dirname(path), temporaryName()))
+  const there = await readRegular(path).catch(() => undefined)
+  if (there?.toString('utf8') !== pem) await writeDurably(path, pem, join(dirname(path), temporaryName()))
 }

@@ -1,10 +1,11 @@
 import { sign } from 'node:crypto'
-import { readFile, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { GupperError, errnoOf, explaining } from '../../errors.ts'
 import type { Observer } from '../../package/observer.ts'
 import { syncDirectory } from '../../store/durable.ts'
 import { temporaryName } from '../../store/pack-leftovers.ts'
+import { readRegular } from '../../store/read-regular.ts'
 import { measure } from '../../trust/measure.ts'
 import { checkSignature, parseKey, parseSignature } from '../../trust/minisign.ts'
 import { writePart } from '../commit.ts'
@@ -93,7 +94,7 @@ export async function writeSignature(
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(path)
+    return await readRegular(path)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error

@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { GupperError, explaining } from '../../errors.ts'
 import { writeDurably } from '../../store/durable.ts'
 import { temporaryName } from '../../store/pack-leftovers.ts'
+import { readRegular } from '../../store/read-regular.ts'
 import { checkSignature } from '../../trust/tuf/key.ts'
 import { parseMetadata } from '../../trust/tuf/metadata.ts'
 import type { Envelope, Root, Targets } from '../../trust/tuf/model.ts'
@@ -23,7 +24,7 @@ export interface Waiting extends Context {
  * @throws GupperError `untrusted` (77) where it is none, or was changed after it was signed; `cannot-read` (69)
  */
 export async function readPendingFile(path: string): Promise<Waiting> {
-  const bytes = await explaining(`cannot read ${path}`, () => readFile(path), true)
+  const bytes = await explaining(`cannot read ${path}`, () => readRegular(path), true)
   const isRoot = /"_type":\s*"root"/.test(bytes.toString('utf8', 0, 4096)) || /(^|\.)root\.json$/.test(path)
   const { gupper, ...envelope } = parseMetadata(isRoot ? 'root' : 'targets', bytes, path) as Envelope<Root>
   const context = readContext(gupper, envelope, path)

@@ -1,7 +1,8 @@
-import { lstat, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { GupperError, errnoOf, explaining } from '../../errors.ts'
 import { makeDirectory, syncDirectory } from '../../store/durable.ts'
+import { readRegular } from '../../store/read-regular.ts'
 import { parseMetadata } from '../../trust/tuf/metadata.ts'
 import type { Envelope, Root, Targets } from '../../trust/tuf/model.ts'
 import { writeEnvelope } from '../envelope.ts'
@@ -32,16 +33,7 @@ export async function readPending({
     if (encoded === undefined) continue
     const role = decode(encoded)
     const path = join(pending, name)
-    const bytes = await explaining(
-      `cannot read ${path}`,
-      async () => {
-        // A pipe would keep us waiting for ever.
-        const found = await lstat(path)
-        if (found.isFile()) return readFile(path)
-        throw new GupperError('cannot-read', `cannot read ${path}: it is not a file`)
-      },
-      true,
-    )
+    const bytes = await explaining(`cannot read ${path}`, () => readRegular(path), true)
     const envelope = parse(role, bytes, path)
     if (metadataName(role, envelope.signed.version) !== name)
       throw new GupperError('untrusted', `${path} is version ${envelope.signed.version} of something else`)
