@@ -41,7 +41,7 @@ team_package() { mkdir -p "$1" && cp pkgs/app-1.0.0-* "$1/$2-1.0.0-linux-amd64";
 
 @test "trust rotate: a new online key, everything signed anew, the old one of no use" {
   run_gupper trust rotate online repo --keys keys
-  assert_stderr_has "online.pem.retired is of no more use"
+  assert_stderr_has "needs $PWD/keys/online.pem.retired no more: destroy it, unless another repository uses it"
   [ "$(ls keys | xargs)" = 'online.2.pem online.pem.retired root.json root.pem targets.pem' ]
   [ "$(listed)" = 1 ]
   mkdir old && cp keys/online.pem.retired old/online.pem

@@ -80,7 +80,8 @@ export function RoleFlags<B extends Base>(Base: B) {
       if (this.quiet) return
       const say = (line: string): boolean => this.context.stderr.write(`${line}\n`)
       if (changed.made !== undefined) say(`the new key is ${changed.made}`)
-      for (const file of changed.retired) say(`${file} is of no more use to anybody: destroy it`)
+      for (const file of changed.retired)
+        say(`${changed.repository} needs ${file} no more: destroy it, unless another repository uses it`)
       if (changed.pending !== true) return
       if (changed.missing !== 0)
         say(

@@ -11,8 +11,8 @@ class TrustRotateCommand extends NewKeyFlags(GupperCommand) {
       'ROLE is root, targets, snapshot, timestamp, online (snapshot and timestamp together), or a team. It takes keys of ' +
       'root (of targets for a team). Clients follow by themselves: the new root is signed by the old keys and the new. ' +
       'The new key is made in the first DIR of --keys, or its public half is given; it replaces all keys of the role, or ' +
-      'those that --replace names. Files of keys that are of no more use are renamed to FILE.retired: destroy them. What ' +
-      'lacks signatures waits for trust sign.',
+      'those that --replace names. Files of keys that REPO needs no more are renamed to FILE.retired: destroy them, ' +
+      'unless another repository uses them. What lacks signatures waits for trust sign.',
     examples: [
       ['The online key was stolen', 'gupper trust rotate online ./repo --keys ~/keys'],
       [

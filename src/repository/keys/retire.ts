@@ -9,7 +9,7 @@ import type { Own } from './own-keys.ts'
 
 /**
  * Renames the files of keys at hand that a new root has taken back to FILE.retired, so that they are not read any more.
- * Nothing needs them again: the signatures that lead from the old root to the new one are made.
+ * This repository does not need them again: the signatures that lead from the old root to the new one are made.
  * @param before the root that is replaced
  * @param next the new root
  * @returns the new names; a file that cannot be renamed stays, with a warning
@@ -27,7 +27,9 @@ export async function retire(draft: Draft, before: Root | undefined, next: Root)
       await rename(path, `${path}.retired`)
       retired.push(`${path}.retired`)
     } catch {
-      draft.observer.warn(`the key ${path} is of no more use, but cannot be renamed`, { hint: 'destroy it' })
+      draft.observer.warn(`${draft.layout.root} needs the key ${path} no more, but it cannot be renamed`, {
+        hint: 'destroy it, unless another repository uses it',
+      })
     }
   }
   return retired

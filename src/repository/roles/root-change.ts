@@ -24,7 +24,7 @@ export interface RootChanged {
   /** Where it waits for signatures: how many of root it lacks; 0 where the keys of other roles are missing. */
   pending?: true
   missing?: number
-  /** The files of keys that are of no more use. */
+  /** The files of keys that this repository does not need any more. */
   retired: string[]
 }
 
