@@ -72,6 +72,9 @@ root_field() { tr -d '\n' <repo/metadata/1.root.json | field ".signed.$1"; }
   assert_stderr_has "can be read by others"
   : >empty
   run_gupper 78 trust refresh repo --keys keys --passphrase-file empty
+  GUPPER_PASSPHRASE= run_gupper 78 trust init other --keys other-keys
+  assert_stderr_has "GUPPER_PASSPHRASE is empty"
+  [ ! -e other-keys/root.pem ]
 }
 
 @test "trust init: a passphrase is asked for on the terminal, twice, and not shown" {

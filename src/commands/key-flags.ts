@@ -64,9 +64,11 @@ export function KeyFlags<B extends Base>(Base: B) {
         return line
       }
       if (this.passphrase) return askPassphrase('passphrase of the keys', twice, signal)
-      return env.GUPPER_PASSPHRASE === undefined || env.GUPPER_PASSPHRASE === ''
-        ? undefined
-        : env.GUPPER_PASSPHRASE
+      if (env.GUPPER_PASSPHRASE === '')
+        throw new GupperError('config', 'the variable GUPPER_PASSPHRASE is empty', {
+          hint: 'unset it, or put into it what opens the keys',
+        })
+      return env.GUPPER_PASSPHRASE
     }
 
     /** The keys at hand. */
