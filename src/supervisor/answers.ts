@@ -1,7 +1,7 @@
 import { GupperError } from '../errors.ts'
 import type { Answer, ControlRequest } from './control.ts'
 import type { Operations } from './operations.ts'
-import { isSameRelease, nothingInstalled, readRelease } from './release.ts'
+import { demandRelease, isSameRelease } from './release.ts'
 import { describeService } from './status.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -55,8 +55,7 @@ async function activate(
       hint: `install to ${settings.target}`,
     })
   if (dryRun !== true) return operations.activate(digest)
-  const release = await readRelease(settings.target)
-  if (release === undefined) throw nothingInstalled(settings.target)
+  const release = await demandRelease(settings.target)
   const same = supervisor.live !== undefined && isSameRelease(release, supervisor.release)
   const nothing = { in_flight: null, held: null, retried: null, cut: null, lost: null }
   return {

@@ -6,7 +6,7 @@ import { takeBack } from '../store/take-back.ts'
 import type { Activated } from './events.ts'
 import { describeIdle } from './outcome.ts'
 import { goneWhileFrozen, isThere, refuseFrozen } from './own-release.ts'
-import { isSameRelease, nothingInstalled, readRelease } from './release.ts'
+import { demandRelease, isSameRelease, readRelease } from './release.ts'
 import type { Supervisor } from './supervisor.ts'
 
 /** Looks for an update and installs it: what `update` does, once. */
@@ -65,8 +65,7 @@ export class Operations {
       let release
       try {
         await this.#rollTarget(version)
-        release = await readRelease(settings.target)
-        if (release === undefined) throw nothingInstalled(settings.target)
+        release = await demandRelease(settings.target)
       } catch (error) {
         supervisor.notes.anyway({ state: before, frozen: frozen === true })
         events.change({})
@@ -111,8 +110,7 @@ export class Operations {
       const own = supervisor.release
       if (own && journal.facts.frozen === true && !(await isThere(own)))
         throw goneWhileFrozen(settings.name, own)
-      const release = own ?? (await readRelease(settings.target))
-      if (release === undefined) throw nothingInstalled(settings.target)
+      const release = own ?? (await demandRelease(settings.target))
       supervisor.reviver.forget()
       // Such a program would take up what it has already.
       if (way.inPlace) await supervisor.live?.stop(settings.grace)

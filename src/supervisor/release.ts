@@ -15,6 +15,16 @@ export async function readRelease(target: string): Promise<Release | undefined> 
   return state.kind === 'missing' ? undefined : releaseOf(state)
 }
 
+/**
+ * Reads which release stands at a target where one has to.
+ * @throws GupperError `not-installed` (64), and what {@link readRelease} throws
+ */
+export async function demandRelease(target: string): Promise<Release> {
+  const release = await readRelease(target)
+  if (release === undefined) throw nothingInstalled(target)
+  return release
+}
+
 function releaseOf({ home, current }: State): Release {
   if (current === undefined) return { version: 'unknown', path: home.target }
   const { version, digest, slot, kind } = current

@@ -13,7 +13,7 @@ import { refuseFrozen } from './own-release.ts'
 import { Pinned } from './pinned.ts'
 import type { Program } from './programs/program.ts'
 import type { Programs } from './programs/programs.ts'
-import { isSameRelease, nothingInstalled, readRelease } from './release.ts'
+import { demandRelease, isSameRelease } from './release.ts'
 import { Latest } from './latest.ts'
 import { describeIdle, describeOutcome, explainOutcome } from './outcome.ts'
 import { Reviver } from './reviver.ts'
@@ -114,13 +114,13 @@ export class Supervisor {
   async activate(digest: string | undefined): Promise<Activated> {
     const { settings, journal, way } = this.parts
     refuseFrozen(settings.name, journal.facts)
-    const newer = (await this.#read()).version
+    const newer = (await demandRelease(settings.target)).version
     const superseded = (version: string): GupperError =>
       new GupperError('superseded', `a later update came meanwhile: ${version}`)
     return this.#latest.do(async () => {
       // It may have been frozen while this waited.
       refuseFrozen(settings.name, journal.facts)
-      const release = await this.#read()
+      const release = await demandRelease(settings.target)
       if (digest !== undefined && release.digest !== digest) throw superseded(release.version)
       if (isSameRelease(release, this.#release) && this.live)
         return describeIdle(settings.name, way.name, release)
@@ -174,13 +174,6 @@ export class Supervisor {
     this.notes.anyway({ phase: 'idle', live: undefined, candidate: undefined, keeper: undefined, from })
     events.tell('stopped', { status })
     this.#finish(status)
-  }
-
-  async #read(): Promise<Release> {
-    const { target } = this.parts.settings
-    const release = await readRelease(target)
-    if (release === undefined) throw nothingInstalled(target)
-    return release
   }
 
   #context(
