@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished } from 'vitest'
 import { Keeper } from '../../src/supervisor/programs/keeper.ts'
 import { findAllOf } from '../../src/supervisor/programs/leftovers.ts'
-import { identify } from '../../src/supervisor/programs/process.ts'
+import { identify, signalTo } from '../../src/supervisor/programs/process.ts'
 import { isUp, it, until, up } from './tools.ts'
 
 const local = { host: '127.0.0.1', port: 0 }
@@ -159,7 +159,8 @@ describe('a keeper', () => {
 
   it('that starts a program too late finds its start taken back', async ({ directory }) => {
     const keeper = await Keeper.start(join(directory, 'keeper'), undefined)
-    onTestFinished(() => keeper.quit())
+    // Not by its pipe: that is gone with the directory.
+    onTestFinished(() => void signalTo(keeper.identity.pid, 'SIGKILL'))
     const [late, next] = ['0123456789ab', '0123456789ac']
     const plan = { cwd: directory, env: { PATH: process.env.PATH }, socket: false, pipes: {} }
     const command = ['/bin/sh', '-c', `echo > '${directory}/ran'; exec sleep 1000`]
