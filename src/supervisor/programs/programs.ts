@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import type { Release, StartPlan } from '../../activations/activation.ts'
-import { GupperError } from '../../errors.ts'
 import { LogSource } from '../../logs/source.ts'
 import type { LogWriter } from '../../logs/writer.ts'
 import type { Observer } from '../../package/observer.ts'
@@ -111,12 +110,10 @@ export class Programs {
       if (status !== undefined) void this.#end(id, status)
       return program
     } catch (error) {
-      // It may happen yet, when nobody knows of it any more.
+      // It may happen yet, when nobody knows of it any more; and what was prepared may take room that is lacking.
       await keeper.cancel(id)
       await output.finish()
       await prepared?.close()
-      // Nothing was started, and what was prepared takes room that is lacking.
-      if (error instanceof GupperError && error.code === 'no-space') await keeper.forget(id)
       throw error
     }
   }
