@@ -209,7 +209,7 @@ teardown() { service_teardown; }
   touch hold
   spawn first.out first.err gupper restart app
   local first=$SPAWNED_PID verb
-  wait_until 10 phase probing 1.1.0
+  wait_until 10 phase probing 1.1.0 2
   for verb in rollback restart; do
     node -e 'const s = require("net").connect(process.argv[1], () => s.write(process.argv[2], () => s.destroy()))' \
       "$XDG_STATE_HOME/gupper/services/app/control" "{\"verb\":\"$verb\"}"$'\n'
@@ -229,7 +229,7 @@ teardown() { service_teardown; }
   make_service 1.1.0
   touch hold
   spawn restart.out restart.err gupper restart app
-  wait_until 10 phase probing 1.0.0
+  wait_until 10 phase probing 1.0.0 2
   gupper list ./pkgs --range 1.1.0 | gupper fetch | gupper install --to ./app >record
   spawn one.out one.err sh -c 'exec gupper activate app <record'
   local one=$SPAWNED_PID

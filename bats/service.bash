@@ -70,12 +70,12 @@ stop_service() { kill -TERM "$RUN_PID" && ends_with "${1:-0}" "$RUN_PID"; }
 # update_to VERSION [STATUS]: the pipe, as cron runs it; its status has to be STATUS (0). $output has its record.
 update_to() { run_sh "${2:-0}" "gupper list ./pkgs --range '$1' | gupper fetch | gupper install --to ./app | gupper activate ${SERVICE-app}"; }
 
-# event EVENT [JQ]: whether such an event was told; with a condition on it: event ended '.status == 3'.
-event() { tells "select(.event == \"$1\") | select(${2-true})" "\"$1\""; }
-# phase PHASE [VERSION]: whether a hand-over (to this version) has entered it.
-phase() { event phase ".phase == \"$1\"${2:+ and .version == \"$2\"}"; }
+# event EVENT [JQ [TIMES]]: whether such an event was told (so many times); with a condition on it: event ended '.status == 3'.
+event() { tells "select(.event == \"$1\") | select(${2-true}) | 1" "\"$1\"" "${3-1}"; }
+# phase PHASE [VERSION [TIMES]]: whether a hand-over (to this version) has entered it (so many times).
+phase() { event phase ".phase == \"$1\"${2:+ and .version == \"$2\"}" "${3-1}"; }
 # A line may be half written when it is read.
-tells() { [ -s "$RUN_OUT" ] && grep -qF "${2-}" "$RUN_OUT" && [ -n "$(jq -R "fromjson? | $1" "$RUN_OUT")" ]; }
+tells() { [ -s "$RUN_OUT" ] && grep -qF "${2-}" "$RUN_OUT" && [ "$(jq -R "fromjson? | $1" "$RUN_OUT" | wc -l)" -ge "${3-1}" ]; }
 
 # activated FIELD: of the record (or failure) in $output; failure FIELD: of the error.
 activated() { field ".activated.$1" <<<"$output"; }

@@ -84,6 +84,9 @@ export class Control {
     const late = setTimeout(() => socket.destroy(), patience)
     let verb = 'run'
     const gone = new AbortController()
+    // Listened for from the start: both may come together with the request.
+    socket.once('close', () => gone.abort(new GupperError('no', 'whoever asked has hung up')))
+    socket.once('end', () => probe(socket))
     let request: ControlRequest | undefined
     try {
       for await (const { text, complaint } of readLines(
@@ -97,8 +100,6 @@ export class Control {
       }
       if (request !== undefined) {
         verb = request.verb
-        for (const end of ['end', 'close'])
-          socket.once(end, () => gone.abort(new GupperError('no', 'whoever asked has hung up')))
         // Only who reads learns that the other side has hung up. What else comes is dropped.
         socket.resume()
         for await (const item of answer(request, gone.signal)) socket.write(`${JSON.stringify(item)}\n`)
@@ -112,6 +113,11 @@ export class Control {
     // What else comes is read and dropped: a socket with something unread in it would never close.
     socket.end().resume()
   }
+}
+
+/** Tells one that has hung up (it closes then) from one that has said all and still listens: an empty line is no answer. */
+function probe(socket: Socket): void {
+  if (socket.writable) socket.write('\n')
 }
 
 /** What a hand-over came to goes with its failure: there is no record here that it could be in. */
