@@ -67,14 +67,6 @@ assert_old_goes_on() {
   [ "$(failure code)" = rejected ]
 }
 
-# processes_with NAME=VALUE: those that have this in their environment, and this test's home.
-processes_with() {
-  local pid
-  for pid in $(processes_left); do
-    ! grep -qzxF "$1" "/proc/$pid/environ" 2>/dev/null || echo "$pid"
-  done
-}
-
 @test "hostile: never ready: refused, and the old one goes on" {
   make_service 2.0.0 'echo "2.0.0 thinks" >&2; exec sleep 1000'
   start_old_then --ready-within 300ms

@@ -23,6 +23,13 @@ processes_left() {
   echo "${left[*]}"
 }
 nobody_left() { [ -z "$(processes_left)" ]; }
+# processes_with NAME=VALUE: those that have this in their environment, and this test's home.
+processes_with() {
+  local pid
+  for pid in $(processes_left); do
+    ! grep -qzxF "$1" "/proc/$pid/environ" 2>/dev/null || echo "$pid"
+  done
+}
 # process_with PATTERN: the processes of this test whose command has it. (Other tests run at the same time.)
 process_with() {
   local pid command

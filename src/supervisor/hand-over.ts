@@ -32,10 +32,14 @@ export interface HandOverContext {
   /** Kills a program and what it has started. */
   kill(program: Program): Promise<void>
   /** Is told who gets what comes from now on. */
-  routed(program: Program): void
+  routed: (program: Program) => void
   times: { readyWithin: number; healthyFor: number; progress: number }
   /** Aborted when the supervisor ends. */
   signal: AbortSignal
+  /** Aborted, with the error that it is to come to, when people want to go back before it is done. */
+  undone: AbortSignal
+  /** A program that was told to end takes its time while something else is done. */
+  leave: (end: Promise<unknown>) => void
 }
 
 const unknown: Drained = { in_flight: null, cut: null, lost: null }
@@ -53,7 +57,7 @@ export async function handOver(
   from: Program | undefined,
   before: Release | undefined,
 ): Promise<HandOverResult> {
-  const { way, enter, times, signal } = context
+  const { way, enter, times, signal, undone } = context
   const began = performance.now()
   const counted = way.counts?.()
   let to: Program | undefined
@@ -73,39 +77,33 @@ export async function handOver(
     enter('starting')
     touched = !way.overlapping
     to = await way.start(release, from)
-    const late = AbortSignal.timeout(times.progress)
+    const over = AbortSignal.any([AbortSignal.timeout(times.progress), signal, undone])
     enter('probing')
-    await beReady(context, to, AbortSignal.any([late, signal]))
+    await beReady(context, to, over)
     enter('proving')
-    await stayReady(context, to, AbortSignal.any([late, signal]))
+    await stayReady(context, to, over)
+    undone.throwIfAborted()
     enter('switching')
     touched = true
     await way.switch(to, from)
     context.routed(to)
     // Only now it answers at its address.
-    if (way.probe)
-      await orDies(to, context.ready(to, AbortSignal.any([AbortSignal.timeout(times.readyWithin), signal])))
+    if (way.probe) {
+      const inTime = AbortSignal.any([AbortSignal.timeout(times.readyWithin), signal, undone])
+      await orDies(to, context.ready(to, inTime))
+    }
     switched = performance.now() - began
     enter('draining')
+    const ended = { to, switched_ms: Math.round(switched) }
     if (from !== undefined && from !== to && from.end === undefined) {
-      const draining = new AbortController()
-      try {
-        drained = await orDies(to, way.drain(from, draining.signal))
-      } finally {
-        draining.abort(new Error('reverted'))
-      }
+      const past = await drain(context, from, to)
+      drained = past.drained
+      if (past.back)
+        return { ...drained, ...count(), ...ended, state: 'reverted', live: from, error: undone.reason }
     }
-    return {
-      ...unknown,
-      ...drained,
-      ...count(),
-      to,
-      state: 'committed',
-      live: to,
-      switched_ms: Math.round(switched),
-    }
+    return { ...unknown, ...drained, ...count(), ...ended, state: 'committed', live: to }
   } catch (thrown) {
-    const error = explainEnd(thrown, signal)
+    const error: unknown = undone.aborted && !signal.aborted ? undone.reason : explainEnd(thrown, signal)
     const failed = { ...unknown, ...drained, ...count(), to, error }
     if (signal.aborted) {
       if (to !== undefined && to !== from && !touched) await context.kill(to)
@@ -116,6 +114,38 @@ export async function handOver(
     if (to !== undefined && to !== from) await context.kill(to)
     await context.takeBack(error)
     return { ...failed, state: 'aborted', live: from }
+  }
+}
+
+/**
+ * Lets the old program finish. Whoever wants to go back meanwhile need not wait for that: where the old one was not told to end yet
+ * it answers again, at once, and it is the new one that finishes; else it is left to its end.
+ */
+async function drain(
+  { way, undone, enter, leave, routed }: HandOverContext,
+  from: Program,
+  to: Program,
+): Promise<{ drained: Drained; back: boolean }> {
+  const draining = new AbortController()
+  const asked = new Promise<undefined>((resolve) => {
+    undone.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+  const finished = undone.aborted ? undefined : way.drain(from, draining.signal)
+  try {
+    const drained = finished && (await orDies(to, Promise.race([finished, asked])))
+    if (drained) return { drained, back: false }
+    if (finished && (from.stopping || from.end !== undefined)) {
+      leave(finished)
+      return { drained: unknown, back: false }
+    }
+    enter('reverting')
+    await way.switch(from, undefined)
+    routed(from)
+    draining.abort(new Error('reverted'))
+    return { drained: await orDies(from, way.drain(to, new AbortController().signal)), back: true }
+  } finally {
+    finished?.catch(() => undefined)
+    draining.abort(new Error('reverted'))
   }
 }
 

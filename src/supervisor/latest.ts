@@ -9,12 +9,18 @@ export class Latest {
     this.#serial = serial
   }
 
+  /** Whoever waits does not get a turn, and is told why. */
+  drop(reason: Error): void {
+    this.#waiting?.reject(reason)
+    this.#waiting = undefined
+  }
+
   /**
    * Does `work` in its turn, unless somebody comes later and before.
    * @param superseded what those are told who waited until now
    */
   async do<T>(work: () => Promise<T>, superseded: Error): Promise<T> {
-    this.#waiting?.reject(superseded)
+    this.drop(superseded)
     const { promise, resolve, reject } = Promise.withResolvers<T>()
     const mine = (this.#waiting = { reject })
     void this.#serial.do(async () => {

@@ -4,7 +4,7 @@ import { isFailure, type Item } from '../package/record.ts'
 import { rollback } from '../store/rollback.ts'
 import { takeBack } from '../store/take-back.ts'
 import type { Activated } from './events.ts'
-import { describeIdle } from './outcome.ts'
+import { describeIdle, describeUndone } from './outcome.ts'
 import { goneWhileFrozen, isThere, refuseFrozen } from './own-release.ts'
 import { demandRelease, isSameRelease, readRelease } from './release.ts'
 import type { Supervisor } from './supervisor.ts'
@@ -50,15 +50,17 @@ export class Operations {
 
   /**
    * Goes back to the version before, or to a kept one, without a network, and freezes the service. Without a version, and with
-   * something at the target that does not run, only the target goes back, to what runs.
+   * something at the target that does not run, only the target goes back, to what runs. An update that is under way is broken off:
+   * an emergency waits for no drain.
    * @param gone aborted when nobody waits for it any more: then it is not begun
    * @throws GupperError `no` (1) when there is nothing to go back to; else as {@link Supervisor.activate}
    */
   async rollback(version: string | undefined, gone?: AbortSignal): Promise<Activated> {
     const supervisor = this.#supervisor
     const { settings, journal, events } = supervisor.parts
+    const update = supervisor.undo()
     return supervisor.exclusively(async () => {
-      gone?.throwIfAborted()
+      if (!update) gone?.throwIfAborted()
       const { state: before, frozen } = journal.facts
       supervisor.notes.anyway({ state: 'ROLLBACK', frozen: true })
       events.change({})
@@ -73,7 +75,9 @@ export class Operations {
       }
       if (isSameRelease(release, supervisor.release) && supervisor.live) {
         supervisor.notes.state('FREEZE')
-        return describeIdle(settings.name, supervisor.parts.way.name, release)
+        return (
+          describeUndone(update, release) ?? describeIdle(settings.name, supervisor.parts.way.name, release)
+        )
       }
       try {
         return await supervisor.switchTo(release, { event: 'rolled back', punish: false })

@@ -2,6 +2,7 @@ import { GupperError, type ErrorCode } from '../errors.ts'
 import type { Activated } from './events.ts'
 import type { HandOverResult } from './hand-over.ts'
 import type { Release } from '../activations/activation.ts'
+import type { Update } from './update.ts'
 
 /** A hand-over that failed, with what it came to. */
 export class HandOverError extends GupperError {
@@ -45,6 +46,13 @@ export function describeIdle(service: string, way: string, { version }: Release)
   return { service, way, from: version, to: version, took_ms: 0, ...none, state: 'unchanged' }
 }
 
+/** What a rollback says that broke an update off which had been live already; undefined of one that had not. */
+export function describeUndone(update: Update | undefined, { version }: Release): Activated | undefined {
+  if (update?.activated?.state !== 'reverted') return undefined
+  const { log: _, to: from, ...activated } = update.activated
+  return { ...activated, from, to: version, state: 'committed' }
+}
+
 const next = {
   'not-ready': 'the old version goes on',
   reverted: 'the old version runs again, and this build is held back until asked for with install --again',
@@ -61,7 +69,12 @@ export function explainOutcome(activated: Activated, error: unknown, alive: bool
     return new HandOverError('bug', `${service} ${to}: ${String(error)}`, activated, { cause: error })
   const { hint, message, code } = error
   if (!['not-ready', 'stuck'].includes(code))
-    return new HandOverError(code, message, activated, { hint, cause: error })
+    return new HandOverError(
+      code,
+      code === 'superseded' ? `${service} ${to}: ${message}` : message,
+      activated,
+      { hint, cause: error },
+    )
   const kind = state === 'stuck' ? 'stuck' : state === 'reverted' ? 'reverted' : 'not-ready'
   const said = log.length === 0 ? '' : `; the last it said:\n${log.slice(-5).join('\n')}`
   return new HandOverError(kind, `${service} ${to} was not made live: ${message}${said}`, activated, {

@@ -4,8 +4,9 @@ import type { LogWriter } from '../logs/writer.ts'
 import type { Observer } from '../package/observer.ts'
 import { formatTime } from '../package/time.ts'
 import type { HistoryEntry } from '../web/service-view.ts'
+import { createContext } from './context.ts'
 import type { Activated, Events } from './events.ts'
-import { handOver, type HandOverContext, type HandOverResult } from './hand-over.ts'
+import { handOver, type HandOverResult } from './hand-over.ts'
 import type { Facts, Journal } from './journal.ts'
 import { watchMemory } from './programs/memory.ts'
 import { Notes } from './notes.ts'
@@ -15,11 +16,12 @@ import type { Program } from './programs/program.ts'
 import type { Programs } from './programs/programs.ts'
 import { demandRelease, isSameRelease } from './release.ts'
 import { Latest } from './latest.ts'
+import { Leaving } from './leaving.ts'
 import { describeIdle, describeOutcome, explainOutcome } from './outcome.ts'
 import { Reviver } from './reviver.ts'
 import { Serial } from './serial.ts'
 import type { Settings } from './settings.ts'
-import { tryTakeBack } from './try-take-back.ts'
+import { goneBack, Update } from './update.ts'
 
 /** What a supervisor is made of. */
 export interface SupervisorParts {
@@ -54,6 +56,8 @@ export class Supervisor {
   readonly #latest = new Latest(this.#serial)
   readonly #pinned: Pinned
   readonly #stopped = new AbortController()
+  readonly #leaving = new Leaving()
+  #update: Update | undefined
 
   constructor(parts: SupervisorParts) {
     this.parts = parts
@@ -128,6 +132,16 @@ export class Supervisor {
     }, superseded(newer))
   }
 
+  /**
+   * Breaks off the update that is under way, and any that waits; what stands at the target is left as it is.
+   * @returns the one that was under way
+   */
+  undo(): Update | undefined {
+    this.#latest.drop(goneBack())
+    this.#update?.undo()
+    return this.#update
+  }
+
   /** Replaces what is live by a release. Only from within {@link exclusively}. */
   async switchTo(release: Release, plan: SwitchPlan): Promise<Activated> {
     const { events, way, settings, journal } = this.parts
@@ -141,12 +155,20 @@ export class Supervisor {
     const facts = { from: before, to: release, candidate: undefined }
     await this.#pinned.keep(before, release, journal.facts.previous)
     this.notes.phase('staged', release.version, facts, { anyway })
-    const context = this.#context(release, before, { punish: plan.punish, anyway })
+    const update = new Update()
+    if (plan.event === 'activated') this.#update = update
+    const context = createContext(this, {
+      ...{ release, before, punish: plan.punish, anyway, undone: update.undone },
+      routed: (program) => (this.#routed = program),
+      leave: (end) => this.#leaving.add(end),
+    })
     const result = await handOver(context, release, from, anew ? undefined : before)
+    this.#update = undefined
     const { state, live } = result
     const activated = describeOutcome(result, {
       ...{ service: settings.name, way: way.name, from: before, to: release, began },
     })
+    update.activated = activated
     const reason = result.error instanceof Error ? result.error.message : undefined
     const entry = { ...activated, event: plan.event, ...(reason !== undefined && { reason }) }
     const { service: _, log: __, ...rest } = entry
@@ -169,39 +191,12 @@ export class Supervisor {
     await this.#serial.settled()
     await way.close?.(settings.drain)
     await this.#live?.stop(way.overlapping ? Math.max(settings.drain, settings.grace) : settings.grace)
+    await this.#leaving.settled()
     // What stands at the target may be another by now, which a hand-over that was cut off has not proven.
     const from = this.#release
     this.notes.anyway({ phase: 'idle', live: undefined, candidate: undefined, keeper: undefined, from })
     events.tell('stopped', { status })
     this.#finish(status)
-  }
-
-  #context(
-    release: Release,
-    before: Release | undefined,
-    plan: { punish: boolean; anyway: boolean },
-  ): HandOverContext {
-    const { programs, way, settings, observer } = this.parts
-    const placeOf = (program: Program) => ({ address: way.addressOf(program), shared: way.shared })
-    return {
-      way,
-      times: settings,
-      signal: this.#stopped.signal,
-      enter: (phase) => {
-        const anyway = plan.anyway || phase === 'draining' || phase === 'reverting'
-        this.notes.phase(phase, release.version, {}, { anyway })
-      },
-      ready: (program, signal) => programs.ready(program, placeOf(program), signal),
-      again: (program, signal) => programs.again(program, placeOf(program), signal),
-      kill: (program) => program.kill(),
-      routed: (program) => (this.#routed = program),
-      takeBack: async (error) => {
-        if (!plan.punish) return
-        // A full disk, or an address that is taken, is no fault of the build's: it may be tried again.
-        const bad = error instanceof GupperError && error.code === 'not-ready'
-        await tryTakeBack(settings.target, release, before, { observer, bad })
-      },
-    }
   }
 
   #conclude(

@@ -23,7 +23,6 @@ const request = '{"verb":"restart"}\n'
 it('whoever asks and hangs up in one go is known to be gone', async ({ directory }) => {
   const path = join(directory, 'control')
   const asked = Promise.withResolvers<AbortSignal>()
-  // eslint-disable-next-line require-yield
   await openControl(path, async function* (_, gone) {
     asked.resolve(gone)
     if (!gone.aborted) await once(gone, 'abort')

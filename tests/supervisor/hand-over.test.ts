@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { describe, expect } from 'vitest'
 import type { Release, Way } from '../../src/activations/activation.ts'
+import { GupperError } from '../../src/errors.ts'
 import { handOver, type HandOverContext, type HandOverResult } from '../../src/supervisor/hand-over.ts'
 import type { Program } from '../../src/supervisor/programs/program.ts'
 import { it, type World } from './tools.ts'
@@ -22,6 +24,7 @@ async function prepare(
   world: World,
   faults: Partial<Way<Program>> = {},
   more: Partial<HandOverContext> = {},
+  script = stays,
 ): Promise<Scene> {
   await world.programs.open(undefined)
   const stage = world.stage({ grace: 5000 })
@@ -52,9 +55,11 @@ async function prepare(
     routed: () => undefined,
     times: { readyWithin: 10_000, healthyFor: 0, progress: 20_000 },
     signal: new AbortController().signal,
+    undone: new AbortController().signal,
+    leave: () => undefined,
     ...more,
   }
-  const before = await world.release('1.0.0', stays)
+  const before = await world.release('1.0.0', script)
   const old = await stage.start(before, {})
   const hand = (to: Release, back: Release | null = before): Promise<HandOverResult> =>
     handOver(context, to, old, back ?? undefined)
@@ -124,6 +129,92 @@ describe('a hand-over', () => {
     expect(old.end).toBeUndefined()
     expect(to?.end).toBeDefined()
     expect(phases).toEqual([...all.slice(0, 4), 'reverting'])
+  })
+
+  it.for(['probing', 'proving'] as const)(
+    'that is broken off while %s is aborted, and who does that says what stands at the target',
+    async (phase, { open }) => {
+      const world = await open()
+      const undo = new AbortController()
+      const waits = (_: Program, signal: AbortSignal): Promise<never> =>
+        new Promise((_resolve, reject) => {
+          undo.abort(new GupperError('superseded', 'it was rolled back meanwhile'))
+          signal.throwIfAborted()
+          signal.addEventListener('abort', () => reject(signal.reason as Error))
+        })
+      const times = { readyWithin: 10_000, healthyFor: 1, progress: 20_000 }
+      const asks = phase === 'probing' ? { ready: waits } : { again: waits, times }
+      const { old, switches, hand, phases } = await prepare(world, {}, { ...asks, undone: undo.signal })
+      const { state, live, to, error } = await hand(await world.release('2.0.0', stays))
+      expect({ state, error, phase: phases.at(-1) }).toMatchObject({
+        ...{ state: 'aborted', error: { code: 'superseded' }, phase },
+      })
+      expect(live).toBe(old)
+      expect([old.end, old.stopping]).toEqual([undefined, false])
+      expect(to?.end).toBeDefined()
+      expect(switches).toEqual([])
+    },
+  )
+
+  it('that is broken off while the old program drains leads to it again at once, and the new one drains', async ({
+    open,
+  }) => {
+    const world = await open()
+    const undo = new AbortController()
+    const drained: string[] = []
+    const { old, switches, hand, phases } = await prepare(
+      world,
+      {
+        async drain(from, signal) {
+          drained.push(from.release.version)
+          undo.abort(new GupperError('superseded', 'it was rolled back meanwhile'))
+          if (from === old) await once(signal, 'abort')
+          signal.throwIfAborted()
+          await from.stop(5000)
+          return { ...nothing, in_flight: 3 }
+        },
+      },
+      { undone: undo.signal },
+    )
+    const { state, live, to, error, in_flight } = await hand(await world.release('2.0.0', stays))
+    expect({ state, error, in_flight }).toMatchObject({
+      ...{ state: 'reverted', error: { code: 'superseded' }, in_flight: 3 },
+    })
+    expect(live).toBe(old)
+    expect([old.end, old.stopping]).toEqual([undefined, false])
+    expect(to?.end).toBeDefined()
+    expect(drained).toEqual(['1.0.0', '2.0.0'])
+    expect(switches).toEqual(['2.0.0', '1.0.0'])
+    expect(phases).toEqual([...all, 'reverting'])
+  })
+
+  it('that is broken off when the old program was told to end is committed, and that one is left to its end', async ({
+    open,
+  }) => {
+    const world = await open()
+    const undo = new AbortController()
+    const left: Promise<unknown>[] = []
+    const { old, hand, phases } = await prepare(
+      world,
+      {
+        async drain(from) {
+          const end = from.stop(20_000)
+          undo.abort(new Error('back'))
+          await end
+          return nothing
+        },
+      },
+      { undone: undo.signal, leave: (end) => void left.push(end) },
+      'trap "" TERM; while :; do sleep 1000; done',
+    )
+    const { state, live, to } = await hand(await world.release('2.0.0', stays))
+    expect(state).toBe('committed')
+    expect(live).toBe(to)
+    expect([old.end, old.stopping]).toEqual([undefined, true])
+    expect(left).toHaveLength(1)
+    expect(phases).toEqual(all)
+    await old.kill()
+    await Promise.all(left)
   })
 
   it('whose new program dies while the old one drains is reverted to the old one, which is told to go on', async ({

@@ -1,0 +1,26 @@
+import { GupperError } from '../errors.ts'
+import type { Activated } from './events.ts'
+
+/** An update that is under way, which people may break off. */
+export class Update {
+  readonly #undo = new AbortController()
+  /** What it came to, once it has ended. */
+  activated: Activated | undefined
+
+  /** Aborted when it is broken off. */
+  get undone(): AbortSignal {
+    return this.#undo.signal
+  }
+
+  /** Breaks it off: what ran before goes on, or runs again. */
+  undo(): void {
+    this.#undo.abort(goneBack())
+  }
+}
+
+/** What whoever wanted an update is told when people went back before it was done. */
+export function goneBack(): GupperError {
+  return new GupperError('superseded', 'it was rolled back meanwhile', {
+    hint: 'to install it all the same: gupper install --again; and let the service follow again: gupper unfreeze NAME',
+  })
+}
