@@ -7,6 +7,7 @@ import { specVersion } from './envelope.ts'
 import type { Keyring } from './keys/keyring.ts'
 import type { Layout } from './layout.ts'
 import { expiresAfter, lifeOf, type Lives } from './lives.ts'
+import { isSeen, saysNothingNew, unseen } from './pending/seen.ts'
 import { unite, type Authority } from './sign.ts'
 
 /** What a draft is made of. */
@@ -115,10 +116,23 @@ export class Draft {
     ])
   }
 
-  /** What a role says, to be changed in place; it gets the next version and a new life. */
+  /** Whether a role can be edited with the keys at hand, without signing along what nobody has read; see {@link isSeen}. */
+  async isEditable(role: string): Promise<boolean> {
+    const waiting = this.#edited.has(role) ? undefined : this.waiting(role)
+    if (waiting === undefined || isSeen(waiting, await this.pensOf(role), this.keyring)) return true
+    // As a team's first word, which says nothing yet.
+    return saysNothingNew(waiting.signed, (await this.readCommitted(role))?.signed)
+  }
+
+  /**
+   * What a role says, to be changed in place; it gets the next version and a new life.
+   * @throws GupperError `conflict` (65) where something waits in it that its signers have not read
+   */
   async edit(role: string): Promise<Targets> {
     const open = this.#edited.get(role)
     if (open !== undefined) return open
+    const waiting = this.waiting(role)
+    if (waiting && !(await this.isEditable(role))) throw unseen(this.layout, role, waiting)
     const found = await this.read(role)
     const next: Targets = {
       _type: 'targets',

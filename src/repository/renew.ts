@@ -22,7 +22,8 @@ async function renewTeams(draft: Draft): Promise<boolean> {
   for (const role of (await draft.read('targets'))?.delegations?.roles ?? []) {
     const said = isBin(role) ? undefined : await draft.read(role.name)
     if (said === undefined || !isHalfSpent(said.expires, draft.lives.targets, draft.now)) continue
-    if (countKeys(await draft.authorityOf(role.name), draft.keyring) > 0) await draft.edit(role.name)
+    const able = countKeys(await draft.authorityOf(role.name), draft.keyring) > 0
+    if (able && (await draft.isEditable(role.name))) await draft.edit(role.name)
   }
   return draft.edited.size > before
 }
@@ -32,6 +33,7 @@ async function renewTargets(draft: Draft): Promise<boolean> {
   const top = await draft.read('targets')
   if (top === undefined || countKeys(await draft.authorityOf('targets'), keyring) === 0) return false
   if (!isHalfSpent(top.expires, lives.targets, now) && !(await hasOldKeys(draft))) return false
+  if (!(await draft.isEditable('targets'))) return false
   await renewAll(draft)
   return true
 }

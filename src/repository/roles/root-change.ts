@@ -8,6 +8,7 @@ import { changeKeys, type KeyChange } from './key-change.ts'
 import type { Keyring, SigningKey } from '../keys/keyring.ts'
 import { expiresAfter, isHalfSpent } from '../lives.ts'
 import { rootAuthority } from '../pending/context.ts'
+import { isSeen, unseen } from '../pending/seen.ts'
 import type { Own } from '../keys/own-keys.ts'
 import { dropUnused, retire } from '../keys/retire.ts'
 import { keepRoot, lackOfRoot, tryTurn } from './root-turn.ts'
@@ -54,7 +55,10 @@ export async function changeRoot(
     const { root } = draft.committed
     const authority = rootAuthority(root.signed)
     if (must && countKeys(authority, draft.keyring) === 0) throw missingKey('root', authority, draft.keyring)
-    const signed = nextRoot(draft, waitingRoot(draft) ?? root)
+    const waited = waitingRoot(draft)
+    if (waited && !isSeen(waited, unite(rootAuthority(waited.signed), authority), draft.keyring))
+      throw unseen(draft.layout, 'root', waited)
+    const signed = nextRoot(draft, waited ?? root)
     const prepared = await prepare(signed.version)
     return withMade(draft, prepared, () => bringAbout(draft, roles, signed, prepared))
   })
