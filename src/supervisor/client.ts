@@ -1,4 +1,4 @@
-import { createConnection } from 'node:net'
+import { createConnection, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { GupperError, errnoOf } from '../errors.ts'
 import { readLines } from '../package/ndjson.ts'
@@ -7,11 +7,10 @@ import type { ServiceHome } from './home.ts'
 
 /**
  * Asks the supervisor of a service.
- * @param patience ms to wait for the answer of one that has only to look
+ * @param patience ms to wait until it is heard; what is to be worked at may take as long as it wants then
  * @returns the records of its answer, failures among them, as they come
  * @throws GupperError `not-running` (69) when nobody supervises it; `denied` (69) when it is another user's;
- * `unreachable` (69) when a supervisor that has only to look says nothing; `protocol` (76)
- * when the answer breaks off
+ * `unreachable` (69) when a supervisor does not hear; `protocol` (76) when the answer breaks off
  */
 export async function* ask(
   home: ServiceHome,
@@ -24,8 +23,7 @@ export async function* ask(
   const late = new GupperError('unreachable', `the supervisor of ${home.name} does not answer`, {
     hint: `it may be stopped or stuck; look at its process: ps -o pid,stat,args -C node, and at: gupper logs ${home.name}`,
   })
-  // What is to be worked at may take as long as it wants.
-  if (soon.has(request.verb)) socket.setTimeout(patience, () => socket.destroy(late))
+  socket.setTimeout(patience, () => socket.destroy(late))
   signal.addEventListener('abort', stop, { once: true })
   try {
     try {
@@ -36,10 +34,8 @@ export async function* ask(
     }
     socket.write(`${JSON.stringify(request)}\n`)
     let lines = 0
-    for await (const { text } of readLines(socket)) {
+    for await (const { text } of readLines(heard(socket))) {
       lines++
-      // From now on it may be our own reader that is slow.
-      socket.setTimeout(0)
       if (text !== undefined) yield JSON.parse(text) as Record<string, unknown>
     }
     signal.throwIfAborted()
@@ -53,8 +49,14 @@ export async function* ask(
   }
 }
 
-const soon = new Set<ControlRequest['verb']>(['status', 'history', 'freeze', 'unfreeze'])
 const mayBeEmpty = new Set<ControlRequest['verb']>(['check', 'history'])
+
+async function* heard(socket: Socket): AsyncGenerator<Buffer> {
+  for await (const chunk of socket) {
+    socket.setTimeout(0)
+    yield chunk as Buffer
+  }
+}
 
 function explainConnect(error: unknown, { name, control }: ServiceHome): GupperError {
   const errno = errnoOf(error)

@@ -10,7 +10,10 @@ const longestRequest = 64 * 1024
 const patience = 10_000 // ms for a request to come
 const farewell = 1000 // ms to read an answer, when the service ends
 
-/** A request on the control socket: one line of JSON. Each line of the answer is a record or a failure; its end is the end. */
+/**
+ * A request on the control socket: one line of JSON. Each line of the answer is a record or a failure; its end is the end. An empty
+ * line says that the other side is there.
+ */
 export interface ControlRequest {
   verb: 'status' | 'history' | 'activate' | 'freeze' | 'unfreeze' | 'rollback' | 'restart' | 'check'
   /** The build that is to be made live. */
@@ -100,6 +103,8 @@ export class Control {
       }
       if (request !== undefined) {
         verb = request.verb
+        // Heard: what is to be worked at may take its time from here.
+        socket.write('\n')
         // Only who reads learns that the other side has hung up. What else comes is dropped.
         socket.resume()
         for await (const item of answer(request, gone.signal)) socket.write(`${JSON.stringify(item)}\n`)
@@ -115,7 +120,7 @@ export class Control {
   }
 }
 
-/** Tells one that has hung up (it closes then) from one that has said all and still listens: an empty line is no answer. */
+/** Tells one that has hung up (it closes then) from one that has said all and still listens. */
 function probe(socket: Socket): void {
   if (socket.writable) socket.write('\n')
 }

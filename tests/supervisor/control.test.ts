@@ -1,7 +1,6 @@
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { expect, onTestFinished } from 'vitest'
 import { Control, type Answer } from '../../src/supervisor/control.ts'
 import { it } from './tools.ts'
@@ -45,10 +44,17 @@ it('whoever has said all and still listens is not gone, and gets the answer', as
   })
   const socket = await connect(path, true)
   socket.end(request)
-  const answer = text(socket)
+  let said = ''
+  const ended = once(socket.setEncoding('utf8'), 'end')
+  const looked = Promise.withResolvers<undefined>()
+  socket.on('data', (text: string) => {
+    said += text
+    if (said === '\n\n') looked.resolve(undefined)
+  })
   await asked.promise
-  // An empty line comes of the look whether anybody listens: what it tells is known then.
-  await once(socket, 'readable')
+  // One empty line says that it was heard, one comes of the look whether anybody listens: what that tells is known then.
+  await looked.promise
   go.resolve(undefined)
-  expect((await answer).trim()).toBe('{"gone":false}')
+  await ended
+  expect(said.trim()).toBe('{"gone":false}')
 })
