@@ -135,8 +135,39 @@ assert_broken_off() {
   start_service app --via restart --listen 127.0.0.1:0 --ready exec:'[ "$GUPPER_VERSION" = 1.0.0 ]' --ready-within 1h --progress 1h --healthy-for 0
   begin_update 1.1.0
   wait_until 20 test -e begun
-  run_gupper rollback app
+  run_gupper rollback app --version 1.0.0
   status_is app '.version == "1.0.0"'
+  assert_broken_off 1.1.0
+  stop_service
+}
+
+@test "signal: a rollback while the program has the new files already has it read the old ones again" {
+  mkdir pkgs
+  printf 1.0.0 >pkgs/app-1.0.0-any-any
+  cat >reader.cjs <<'JS'
+const fs = require('node:fs')
+let text = fs.readFileSync('app', 'utf8')
+process.on('SIGHUP', () => (text = fs.readFileSync('app', 'utf8')))
+require('node:http').createServer((req, res) => res.end(text)).listen(process.argv[2], '127.0.0.1')
+JS
+  local port
+  port=$(free_port)
+  start_service app --via signal:HUP --listen "127.0.0.1:$port" --ready exec:'[ ! -e hold ]' --ready-within 1h --progress 1h \
+    --healthy-for 0 -- node reader.cjs "$port"
+  URL=http://127.0.0.1:$port
+  wait_until 10 answers 1.0.0
+  printf 1.1.0 >pkgs/app-1.1.0-any-any
+  touch hold
+  begin_update 1.1.0
+  wait_until 20 answers 1.1.0
+  phase probing 1.1.0
+  spawn back back.err gupper rollback app
+  local back=$SPAWNED_PID
+  wait_until 10 phase reverting 1.1.0
+  rm hold
+  ends_with 0 "$back"
+  assert_answers 1.0.0
+  cmp app pkgs/app-1.0.0-any-any
   assert_broken_off 1.1.0
   stop_service
 }

@@ -33,10 +33,9 @@ export function createContext(supervisor: Supervisor, plan: ContextPlan): HandOv
     again: (program, signal) => programs.again(program, placeOf(program), signal),
     kill: (program) => program.kill(),
     takeBack: async (error) => {
-      // Whoever breaks it off says what is to stand there.
-      if (!plan.punish || undone.aborted) return
+      if (!plan.punish) return
       // A full disk, or an address that is taken, is no fault of the build's: it may be tried again.
-      const bad = error instanceof GupperError && error.code === 'not-ready'
+      const bad = undone.aborted || (error instanceof GupperError && error.code === 'not-ready')
       await tryTakeBack(settings.target, release, before, { observer, bad })
     },
   }

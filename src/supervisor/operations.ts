@@ -8,6 +8,7 @@ import { describeIdle, describeUndone } from './outcome.ts'
 import { goneWhileFrozen, isThere, refuseFrozen } from './own-release.ts'
 import { demandRelease, isSameRelease, readRelease } from './release.ts'
 import type { Supervisor } from './supervisor.ts'
+import type { Update } from './update.ts'
 
 /** Looks for an update and installs it: what `update` does, once. */
 export type Look = () => Items
@@ -66,7 +67,7 @@ export class Operations {
       events.change({})
       let release
       try {
-        await this.#rollTarget(version)
+        await this.#rollTarget(version, update)
         release = await demandRelease(settings.target)
       } catch (error) {
         supervisor.notes.anyway({ state: before, frozen: frozen === true })
@@ -88,18 +89,18 @@ export class Operations {
     })
   }
 
-  async #rollTarget(version: string | undefined): Promise<void> {
+  async #rollTarget(version: string | undefined, update: Update | undefined): Promise<void> {
     const { parts, live, release, signal } = this.#supervisor
     const { settings, journal, observer } = parts
     const { env, cwd } = this.#world
-    if (version === undefined && live && release?.slot !== undefined) {
+    const isBack = update?.isOff === true
+    const isMeant = version === undefined || (isBack && version === release?.version)
+    if (isMeant && live && release?.slot !== undefined) {
       const there = await readRelease(settings.target)
       const options = { observer, signal, bad: true }
-      if (
-        !isSameRelease(there, release) &&
-        (await takeBack(settings.target, there?.digest, release.slot, options))
-      )
-        return
+      if (isSameRelease(there, release)) {
+        if (isBack) return
+      } else if (await takeBack(settings.target, there?.digest, release.slot, options)) return
     }
     const service = { previous: journal.facts.previous?.slot }
     await rollback(settings.target, { version, service, cwd, env, observer, signal })

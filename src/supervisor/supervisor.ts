@@ -133,7 +133,7 @@ export class Supervisor {
   }
 
   /**
-   * Breaks off the update that is under way, and any that waits; what stands at the target is left as it is.
+   * Breaks off the update that is under way, and any that waits; its build is taken back.
    * @returns the one that was under way
    */
   undo(): Update | undefined {

@@ -12,6 +12,11 @@ export class Update {
     return this.#undo.signal
   }
 
+  /** Whether it has come to nothing: what ran before runs. */
+  get isOff(): boolean {
+    return this.activated?.state === 'aborted' || this.activated?.state === 'reverted'
+  }
+
   /** Breaks it off: what ran before goes on, or runs again. */
   undo(): void {
     this.#undo.abort(goneBack())
