@@ -71,6 +71,7 @@ assert_broken_off() {
   local back=$SPAWNED_PID
   wait_until 10 phase reverting 1.1.0
   assert_answers 1.0.0
+  wait_until 10 cmp -s app pkgs/app-1.0.0-any-any
   ! has_ended "$new"
   ! has_ended "$old"
   assert_waited 1.1.0 "$new"

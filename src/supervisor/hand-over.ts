@@ -28,7 +28,7 @@ export interface HandOverContext {
   /** Says whether it still is, or why not; at a shared address that may take until the signal's deadline. */
   again(program: Program, signal: AbortSignal): Promise<string | undefined>
   /** The target is what it was before, and where the build is at fault it is remembered as bad. */
-  takeBack(error: unknown): Promise<void>
+  takeBack: (error: unknown) => Promise<void>
   /** Kills a program and what it has started. */
   kill(program: Program): Promise<void>
   /** Is told who gets what comes from now on. */
@@ -122,7 +122,7 @@ export async function handOver(
  * it answers again, at once, and it is the new one that finishes; else it is left to its end.
  */
 async function drain(
-  { way, undone, enter, leave, routed }: HandOverContext,
+  { way, undone, enter, leave, routed, takeBack }: HandOverContext,
   from: Program,
   to: Program,
 ): Promise<{ drained: Drained; back: boolean }> {
@@ -142,6 +142,7 @@ async function drain(
     await way.switch(from, undefined)
     routed(from)
     draining.abort(new Error('reverted'))
+    await takeBack(undone.reason)
     return { drained: await orDies(from, way.drain(to, new AbortController().signal)), back: true }
   } finally {
     finished?.catch(() => undefined)

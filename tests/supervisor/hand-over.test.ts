@@ -132,7 +132,7 @@ describe('a hand-over', () => {
   })
 
   it.for(['probing', 'proving'] as const)(
-    'that is broken off while %s is aborted, and who does that says what stands at the target',
+    'that is broken off while %s is aborted, and the old program was not touched',
     async (phase, { open }) => {
       const world = await open()
       const undo = new AbortController()
@@ -162,7 +162,7 @@ describe('a hand-over', () => {
     const world = await open()
     const undo = new AbortController()
     const drained: string[] = []
-    const { old, switches, hand, phases } = await prepare(
+    const { old, switches, hand, phases, takenBack } = await prepare(
       world,
       {
         async drain(from, signal) {
@@ -184,6 +184,7 @@ describe('a hand-over', () => {
     expect([old.end, old.stopping]).toEqual([undefined, false])
     expect(to?.end).toBeDefined()
     expect(drained).toEqual(['1.0.0', '2.0.0'])
+    expect(takenBack()).toBe(1)
     expect(switches).toEqual(['2.0.0', '1.0.0'])
     expect(phases).toEqual([...all, 'reverting'])
   })
