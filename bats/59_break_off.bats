@@ -133,7 +133,10 @@ assert_broken_off() {
   make_service 1.0.0
   make_service 1.1.0 'touch begun'
   install_service 1.0.0
-  start_service app --via restart --listen 127.0.0.1:0 --ready exec:'[ "$GUPPER_VERSION" = 1.0.0 ]' --ready-within 1h --progress 1h --healthy-for 0
+  local port
+  port=$(free_port)
+  start_service app --via restart --listen "127.0.0.1:$port" --ready exec:'[ "$GUPPER_VERSION" = 1.0.0 ]' --ready-within 1h \
+    --progress 1h --healthy-for 0 -- env "PORT=$port" ./app
   begin_update 1.1.0
   wait_until 20 test -e begun
   run_gupper rollback app --version 1.0.0

@@ -74,6 +74,7 @@ export async function handOver(
     }
   }
   try {
+    undone.throwIfAborted()
     enter('starting')
     touched = !way.overlapping
     to = await way.start(release, from)

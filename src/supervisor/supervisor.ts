@@ -21,7 +21,7 @@ import { describeIdle, describeOutcome, explainOutcome } from './outcome.ts'
 import { Reviver } from './reviver.ts'
 import { Serial } from './serial.ts'
 import type { Settings } from './settings.ts'
-import { goneBack, Update } from './update.ts'
+import { goneBack, Update, Updates } from './update.ts'
 
 /** What a supervisor is made of. */
 export interface SupervisorParts {
@@ -57,7 +57,7 @@ export class Supervisor {
   readonly #pinned: Pinned
   readonly #stopped = new AbortController()
   readonly #leaving = new Leaving()
-  #update: Update | undefined
+  readonly #updates = new Updates()
 
   constructor(parts: SupervisorParts) {
     this.parts = parts
@@ -121,7 +121,7 @@ export class Supervisor {
     const newer = (await demandRelease(settings.target)).version
     const superseded = (version: string): GupperError =>
       new GupperError('superseded', `a later update came meanwhile: ${version}`)
-    return this.#latest.do(async () => {
+    const work = async (): Promise<Activated> => {
       // It may have been frozen while this waited.
       refuseFrozen(settings.name, journal.facts)
       const release = await demandRelease(settings.target)
@@ -129,7 +129,8 @@ export class Supervisor {
       if (isSameRelease(release, this.#release) && this.live)
         return describeIdle(settings.name, way.name, release)
       return this.switchTo(release, { event: 'activated', punish: true })
-    }, superseded(newer))
+    }
+    return this.#latest.do(() => this.#updates.breakable(work), superseded(newer))
   }
 
   /**
@@ -138,12 +139,17 @@ export class Supervisor {
    */
   undo(): Update | undefined {
     this.#latest.drop(goneBack())
-    this.#update?.undo()
-    return this.#update
+    return this.#updates.undo()
   }
 
   /** Replaces what is live by a release. Only from within {@link exclusively}. */
   async switchTo(release: Release, plan: SwitchPlan): Promise<Activated> {
+    return plan.event === 'activated'
+      ? this.#updates.breakable((update) => this.#switchTo(release, plan, update))
+      : this.#switchTo(release, plan, new Update())
+  }
+
+  async #switchTo(release: Release, plan: SwitchPlan, update: Update): Promise<Activated> {
     const { events, way, settings, journal } = this.parts
     const before = this.#release
     const from = this.live
@@ -155,15 +161,12 @@ export class Supervisor {
     const facts = { from: before, to: release, candidate: undefined }
     await this.#pinned.keep(before, release, journal.facts.previous)
     this.notes.phase('staged', release.version, facts, { anyway })
-    const update = new Update()
-    if (plan.event === 'activated') this.#update = update
     const context = createContext(this, {
       ...{ release, before, punish: plan.punish, anyway, undone: update.undone },
       routed: (program) => (this.#routed = program),
       leave: (end) => this.#leaving.add(end),
     })
     const result = await handOver(context, release, from, anew ? undefined : before)
-    this.#update = undefined
     const { state, live } = result
     const activated = describeOutcome(result, {
       ...{ service: settings.name, way: way.name, from: before, to: release, began },

@@ -23,6 +23,27 @@ export class Update {
   }
 }
 
+/** The update that is under way, if one is. */
+export class Updates {
+  #now: Update | undefined
+
+  /** Does what can be broken off; what it does may be a part of what can be already. */
+  async breakable<T>(work: (update: Update) => Promise<T>): Promise<T> {
+    const update = (this.#now ??= new Update())
+    try {
+      return await work(update)
+    } finally {
+      this.#now = undefined
+    }
+  }
+
+  /** Breaks it off. @returns it */
+  undo(): Update | undefined {
+    this.#now?.undo()
+    return this.#now
+  }
+}
+
 /** What whoever wanted an update is told when people went back before it was done. */
 export function goneBack(): GupperError {
   return new GupperError('superseded', 'it was rolled back meanwhile', {

@@ -131,6 +131,17 @@ describe('a hand-over', () => {
     expect(phases).toEqual([...all.slice(0, 4), 'reverting'])
   })
 
+  it('that is broken off before it begins starts nothing', async ({ open }) => {
+    const world = await open()
+    const undone = AbortSignal.abort(new GupperError('superseded', 'it was rolled back meanwhile'))
+    const { old, hand, phases, takenBack } = await prepare(world, {}, { undone })
+    const { state, live, to } = await hand(await world.release('2.0.0', stays))
+    expect({ state, to, phases, takenBack: takenBack() }).toEqual({
+      ...{ state: 'aborted', to: undefined, phases: [], takenBack: 1 },
+    })
+    expect(live).toBe(old)
+  })
+
   it.for(['probing', 'proving'] as const)(
     'that is broken off while %s is aborted, and the old program was not touched',
     async (phase, { open }) => {

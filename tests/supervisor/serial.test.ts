@@ -63,6 +63,20 @@ describe('of several that wait', () => {
     expect(done).toEqual(['three'])
   })
 
+  it('one that is dropped gets no turn, and is told why', async () => {
+    const serial = new Serial()
+    const latest = new Latest(serial)
+    const { promise, resolve } = gate()
+    const busy = serial.do(() => promise)
+    const one = latest.do(() => Promise.resolve('one'), new Error('one came'))
+    latest.drop(new Error('gone back'))
+    await expect(one).rejects.toThrow('gone back')
+    const two = latest.do(() => Promise.resolve('two'), new Error('two came'))
+    resolve()
+    await busy
+    await expect(two).resolves.toBe('two')
+  })
+
   it('one that is under way is not superseded', async () => {
     const latest = new Latest(new Serial())
     const began = gate()
