@@ -4,11 +4,7 @@ teardown() { common_teardown; }
 
 record() { printf '{"schema":1,"name":"%s","version":"%s","os":"any","arch":"any","file":"%s-%s-any-any"}\n' "$1" "$2" "$1" "$2"; }
 
-# need_old_node: an older Node than gupper runs on is in $OLD_NODE; skips the test where there is none.
-need_old_node() {
-  OLD_NODE=$(for node in $(type -aP node); do "$node" -p 'const [a,b]=process.versions.node.split(".");+a<24||(+a==24&&+b<15)?process.execPath:""'; done | grep . | head -1) || true
-  [ -n "$OLD_NODE" ] || skip "needs an old Node"
-}
+need_old_node() { OLD_NODE=$(find_old_node) || skip "needs an old Node"; }
 
 @test "gupper --version prints the version of the package" {
   run_gupper --version

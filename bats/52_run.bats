@@ -145,7 +145,7 @@ teardown() { service_teardown; }
   make_service 1.0.0
   start_service app --listen 127.0.0.1:0 --healthy-for 0 --source ./pkgs --every 1h
   make_service 1.1.0
-  wait_until 20 answers 1.1.0
+  wait_until 20 status_is app '.version == "1.1.0" and .phase == "committed"'
   run_gupper check app
   assert_silent
   run_gupper freeze app
@@ -157,6 +157,23 @@ teardown() { service_teardown; }
   run_gupper unfreeze app
   wait_until 20 answers 1.2.0
 }
+
+@test "with --source: check waits for what the service has found by itself, and tells what came of it" {
+  make_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --ready exec:'[ ! -e hold ]' --healthy-for 0 --source ./pkgs --every 1h
+  touch hold
+  make_service 1.1.0
+  wait_until 20 phase probing 1.1.0
+  spawn check.out check.err gupper check app
+  local check=$SPAWNED_PID
+  # It has looked, and waits: what it asked for stands in the cache of nobody.
+  wait_until 10 has_connection "$check"
+  rm hold
+  ends_with 0 "$check"
+  [ "$(field .from <check.out) $(field .to <check.out) $(field .state <check.out)" = '1.0.0 1.1.0 committed' ]
+}
+# has_connection PID: it speaks to the service.
+has_connection() { [ -n "$(find "/proc/$1/fd" -lname 'socket:*' 2>/dev/null)" ]; }
 
 @test "with --source and nothing installed it begins with what the source has" {
   mkdir pkgs
@@ -225,11 +242,28 @@ teardown() { service_teardown; }
   run_gupper 64 run --to ./app --ready-within 50s --healthy-for 20s --progress 60s
   assert_stderr_has 'the times do not fit'
   run_gupper 64 run --to ./app --restart sometimes
+  mkdir tree
+  run_gupper 64 run --to ./tree
+  assert_stderr_has "gupper run --to $PWD/tree -- $PWD/tree/PROGRAM"
   run_gupper 64 run --to ./app --name ../x
   run_gupper 64 status ../x
   run_gupper 64 restart
   run_gupper 69 restart nothing
   assert_stderr_has 'nothing is not running here'
+}
+
+@test "run says so where nothing is installed yet; one that could not be started is no service, and one that is gone can be forgotten" {
+  spawn run.out run.err gupper run --to ./app --name later
+  local later=$SPAWNED_PID
+  wait_until 10 grep -q "there is nothing at $PWD/app yet" run.err
+  grep -q "gupper install --to $PWD/app" run.err
+  make_service 1.0.0
+  install_service
+  run_gupper 69 run --to ./app --name taken --listen 192.0.2.1:80
+  kill -TERM "$later" && ends_with 0 "$later"
+  run_gupper 69 status
+  [ "$(field .service <<<"${lines[1]}")" = later ] && [ "${#lines[@]}" -eq 2 ]
+  assert_stderr_has "or forget it: rm -r $XDG_STATE_HOME/gupper/services/later"
 }
 
 @test "a state that cannot be written ends run with 73 and the path" {

@@ -58,7 +58,7 @@ assert_refused() {
 # assert_old_goes_on VERSION STATE: 1.0.0 is live and at the target; the build of VERSION is held.
 assert_old_goes_on() {
   assert_answers 1.0.0
-  status_is app ".state == \"OK\" and .version == \"1.0.0\" and .phase == \"$2\" and (.reason | startswith(\"$1: \")) and .candidate == null"
+  status_is app ".state == \"OK\" and .version == \"1.0.0\" and .phase == \"$2\" and (.reason | startswith(\"$1\")) and .candidate == null"
   run_gupper status app --history --count 1
   jq -e ".event == \"activated\" and .to == \"$1\" and .from == \"1.0.0\" and .state == \"$2\"" <<<"$output"
   run_gupper list ./pkgs --newer-than ./app

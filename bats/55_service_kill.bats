@@ -291,13 +291,33 @@ drain_in_flight() {
   stop_alone
 }
 
+@test "run by a Node that is too old, it is killed like any other: the next one takes the program over" {
+  OLD_NODE=$(find_old_node) || skip "needs an old Node"
+  make_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  local pid
+  pid=$(gupper status app | field .pid)
+  kill_hard "$RUN_PID"
+  local old
+  spawn old.out old.err "$OLD_NODE" "$ROOT/bin/gupper.js" run --name app --to ./app --listen 127.0.0.1:0 --healthy-for 0
+  old=$SPAWNED_PID RUN_OUT=old.out
+  wait_until 20 event 'taken over'
+  kill_hard "$old"
+  # It notices that by itself.
+  wait_until 10 is_unsupervised
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  event 'taken over'
+  [ "$(gupper status app | field .pid)" = "$pid" ]
+}
+is_unsupervised() { local status=0; gupper status app >/dev/null 2>&1 || status=$?; [ "$status" -eq 69 ]; }
+
 @test "started twice: the second says 75, the first is not disturbed" {
   make_service 1.0.0 "$perl_service"
   install_service
   begin --via socket --ready fd --listen 127.0.0.1:0 --healthy-for 0
   program=$(program_pids)
   run_gupper 75 run --name app --to ./app "${FLAGS[@]}"
-  assert_stderr_has 'locked'
+  assert_stderr_has 'app is run by another gupper already'
   [ "$(program_pids)" = "$program" ]
   settles 1.0.0
   stop_alone

@@ -11,12 +11,14 @@ setup() {
 }
 teardown() { service_teardown; }
 
-# talk SCRIPT: SCRIPT has `socket`, connected to the service, and ends when that is closed; what came is printed.
+# talk SCRIPT: SCRIPT has `socket`, connected to the service, and ends when that is closed; what came is printed, without the
+# empty lines that say that it was heard.
 talk() {
   run -0 --separate-stderr with_deadline node -e '
     const socket = require("node:net").connect(process.argv[1])
     socket.on("data", (chunk) => process.stdout.write(chunk)).on("error", (error) => console.error(error.code))
     '"$1" "$HOME_OF/control"
+  output=$(grep . <<<"$output") || true
 }
 
 # assert_serves: the same supervisor still answers.

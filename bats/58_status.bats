@@ -51,6 +51,24 @@ teardown() { service_teardown; }
   assert_output_has '"event":"started"'
 }
 
+@test "what was installed and not made live goes live by activate --installed, or once the service is let go" {
+  make_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  make_service 1.1.0
+  gupper update ./pkgs --to ./app >/dev/null
+  run_gupper status app --text
+  assert_output_has '1.1.0 is installed: gupper activate --installed app'
+  run_gupper activate --installed app
+  [ "$(field .from <<<"$output") $(field .to <<<"$output") $(field .state <<<"$output")" = '1.0.0 1.1.0 committed' ]
+  assert_answers 1.1.0
+  make_service 1.2.0
+  run_gupper freeze app
+  update_to 1.2.0 1
+  [ "$(failure code)" = frozen ]
+  run_gupper unfreeze app
+  wait_until 20 answers 1.2.0
+}
+
 @test "status says so when what was installed is gone" {
   make_service 1.0.0
   start_service app --listen 127.0.0.1:0 --healthy-for 0
@@ -198,6 +216,17 @@ teardown() { service_teardown; }
   run_gupper rollback --service app
   assert_answers 1.0.0
   stop_service
+}
+
+@test "rollback NAME --list shows what its program could go to" {
+  make_service 1.0.0
+  make_service 1.1.0
+  install_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  update_to 1.1.0
+  run_gupper rollback --service app --list
+  [ "$(jq -r '[.version, .current // false] | join(" ")' <<<"$output" | sort | tr '\n' ' ')" = '1.0.0 false 1.1.0 true ' ]
+  assert_answers 1.1.0
 }
 
 @test "a rollback or restart that nobody waits for any more when its turn comes is not done" {

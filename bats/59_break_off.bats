@@ -78,6 +78,9 @@ assert_broken_off() {
   ends_with 0 "$back"
   [ "$(field .from <back) $(field .to <back) $(field .state <back)" = '1.1.0 1.0.0 committed' ]
   [ "$(field .in_flight <back) $(field .cut <back) $(field .lost <back)" = '1 0 0' ]
+  [ "$(field .broken_off <back)" = 1.1.0 ]
+  run_gupper status app --history --count 1
+  [ "$(field .event <<<"$output") $(field .reason <<<"$output")" = 'rolled back 1.1.0 was broken off' ]
   [ "$(gupper status app | field .pid)" = "$pid" ]
   assert_broken_off 1.1.0
   assert_waited 1.0.0 "$old"
@@ -118,6 +121,7 @@ assert_broken_off() {
   local next=$SPAWNED_PID
   wait_until 20 status_is app '.target == "1.2.0"'
   run_gupper rollback app
+  [ "$(field .state <<<"$output") $(field .to <<<"$output") $(field .broken_off <<<"$output")" = 'unchanged 1.0.0 1.1.0' ]
   ends_with 1 "$next"
   [ "$(field .error.code <next)" = superseded ]
   assert_answers 1.0.0

@@ -231,3 +231,13 @@ minisign_id() {
   id=0000000000000000${id##* }
   echo "${id: -16}"
 }
+
+# find_old_node: an older Node than gupper runs on, on the PATH; fails where there is none.
+find_old_node() {
+  local node
+  for node in $(type -aP node); do
+    "$node" -e 'const [a, b] = process.versions.node.split("."); process.exit(+a < 24 || (+a == 24 && +b < 15) ? 0 : 1)' || continue
+    echo "$node" && return
+  done
+  return 1
+}

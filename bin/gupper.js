@@ -5,9 +5,13 @@ import module from 'node:module'
 import path from 'node:path'
 import url from 'node:url'
 
+// Set by the Node that was too old: it cannot take us along where it is killed.
+const starter = Number(process.env.GUPPER_STARTER)
+delete process.env.GUPPER_STARTER
 const root = path.dirname(path.dirname(url.fileURLToPath(import.meta.url)))
 const [major, minor] = process.versions.node.split('.').map(Number)
 
+if (starter > 0) endWith(starter)
 if (major > 24 || (major === 24 && minor >= 15)) {
   // Not the default place in /tmp: others could put code there, and gupper may run as root.
   const caches = process.env.XDG_CACHE_HOME || (process.env.HOME && path.join(process.env.HOME, '.cache'))
@@ -18,6 +22,13 @@ if (major > 24 || (major === 24 && minor >= 15)) {
   await start(verb ? [`dist/verbs/${verb[0]}.js`, ...files] : files)
 } else {
   await handOver()
+}
+
+// Whoever killed the one it knows of, with -9, meant us.
+function endWith(parent) {
+  const look = () => process.ppid === parent || process.kill(process.pid, 'SIGKILL')
+  look()
+  setInterval(look, 200).unref()
 }
 
 async function start([file, ...others]) {
@@ -45,7 +56,8 @@ async function handOver() {
   const args = [url.fileURLToPath(import.meta.url), ...process.argv.slice(2)]
   if (process.execve) process.execve(node, [node, ...args], process.env)
   const { spawn } = await import('node:child_process')
-  const child = spawn(node, args, { stdio: 'inherit' })
+  const env = { ...process.env, GUPPER_STARTER: String(process.pid) }
+  const child = spawn(node, args, { stdio: 'inherit', env })
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2']
   for (const signal of signals) process.on(signal, () => child.kill(signal))
   child.on('error', (error) => {

@@ -66,6 +66,8 @@ export async function buildProgram(root: string, outdir: string): Promise<void> 
 export async function buildLibrary(root: string, outdir: string): Promise<void> {
   await build({
     ...common,
+    // Where it fails, Node shows people the line.
+    minifyWhitespace: false,
     absWorkingDir: root,
     outdir,
     entryPoints: { index: 'src/index.ts', service: 'src/service.ts' },

@@ -21,6 +21,7 @@ class ActivateCommand extends ServiceCommand {
         'The last step of an update',
         'gupper list http://repo:8080 --newer-than ./app | gupper fetch | gupper verify | gupper install --to ./app | gupper activate app',
       ],
+      ['What was installed, and was not made live then', 'gupper activate --installed app'],
       [
         'What would happen?',
         'gupper list ./packages | gupper fetch | gupper install --to ./app | gupper activate app --dry-run',
@@ -28,11 +29,16 @@ class ActivateCommand extends ServiceCommand {
     ],
   })
 
+  installed = Option.Boolean('--installed', false, {
+    description: 'read no records: what stands at the target of the service goes live',
+  })
   dryRun = Option.Boolean('--dry-run', false, { description: 'only say what would happen' })
   protected override columns = activatedColumns
 
   protected async here(home: ServiceHome): Promise<undefined> {
-    await this.write(this.#activate(home))
+    const { installed, dryRun } = this
+    if (installed) await this.ask(home, { verb: 'activate', dryRun })
+    else await this.write(this.#activate(home))
   }
 
   async *#activate(home: ServiceHome): AsyncGenerator<Item> {

@@ -91,13 +91,19 @@ class RollbackCommand extends GupperCommand {
 
   async #rollService(word: string): Promise<number | undefined> {
     const { toVersion: version, context } = this
-    if (this.list || this.dryRun)
-      throw new GupperError('usage', '--list and --dry-run are for the PATH of a program', {
-        hint: 'gupper status NAME tells where its program is',
+    if (this.dryRun)
+      throw new GupperError('usage', '--dry-run is for the PATH of a program', {
+        hint: `see what it could go to: gupper rollback ${word} --list`,
       })
     if (word.includes('@')) return runRemote(this, this.tabular, word)
-    this.columns = activatedColumns
     const home = homeOfService(stateHome(context.env), word)
+    if (this.list) {
+      this.columns = keptColumns
+      for await (const { to } of ask(home, { verb: 'status' }, context.signal))
+        await this.write(listSlots(String(to), { cwd: context.cwd }))
+      return undefined
+    }
+    this.columns = activatedColumns
     await this.write(
       ask(home, { verb: 'rollback', ...(version !== undefined && { version }) }, context.signal),
     )

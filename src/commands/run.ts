@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Command } from 'clipanion'
 import { explaining, GupperError } from '../errors.ts'
@@ -51,11 +53,37 @@ class RunCommand extends RunFlags {
 
   async run(): Promise<number> {
     const settings = this.settings()
+    await this.#refuseTree(settings)
     const { env, signal } = this.context
     const home = homeOfService(stateHome(env), settings.name)
     await explaining(`cannot write ${home.directory}`, () => makeDirectory(home.directory, 0o700))
     const lock = { what: `the service ${settings.name}`, wait: 0, signal }
-    return withLock(home.lock, lock, () => this.#supervise(settings, home))
+    let held = false as boolean
+    try {
+      return await withLock(home.lock, lock, () => {
+        held = true
+        return this.#supervise(settings, home)
+      })
+    } catch (error) {
+      if (held || !(error instanceof GupperError) || error.code !== 'locked') throw error
+      const { name } = settings
+      throw new GupperError('locked', `${name} is run by another gupper already`, {
+        hint: `see gupper status ${name}; to start its program anew: gupper restart ${name}; for another service: --name NAME`,
+      })
+    }
+  }
+
+  // What is installed later is seen when it is started.
+  async #refuseTree({ target, command }: Settings): Promise<void> {
+    const { cwd } = this.context
+    const isTree = await stat(resolve(cwd, command[0] ?? '')).then(
+      (found) => found.isDirectory(),
+      () => false,
+    )
+    if (command.length === 0 || !isTree) return
+    throw new GupperError('usage', `${command[0] ?? ''} is a directory, and no program`, {
+      hint: `say which program in it is to run: gupper run --to ${target} -- ${target}/PROGRAM`,
+    })
   }
 
   async #supervise(settings: Settings, home: ServiceHome): Promise<number> {

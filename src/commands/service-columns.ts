@@ -28,8 +28,12 @@ export const statusColumns: Columns = {
   RESTARTS: ({ restarts }) => text(restarts),
   WAY: ({ way }) => text(way),
   LISTEN: ({ listen }) => text(listen),
-  WHY: ({ reason, target }) =>
-    reason !== undefined ? text(reason) : target === undefined ? '' : `${text(target)} is installed`,
+  WHY: ({ service, state, reason, target }) => {
+    if (reason !== undefined) return text(reason)
+    if (target === undefined) return ''
+    const way = state === 'DIFF' ? `: gupper activate --installed ${text(service)}` : ''
+    return `${text(target)} is installed${way}`
+  },
 }
 
 /** What `status --history` shows. */

@@ -90,7 +90,9 @@ class StatusCommand extends ServicesCommand {
           await this.writeOne({ service: home.name, ...entry })
       else {
         const { describeFacts } = await import('../supervisor/status.ts')
-        this.report(toFailure('status', missing))
+        const { code, message, hint } = missing
+        const forget = `${hint}; or forget it: rm -r ${home.directory}`
+        this.report(toFailure('status', new GupperError(code, message, { hint: forget })))
         const { pid: _, ...past } = describeFacts(home.name, journal.facts)
         await this.writeOne({ ...past, supervised: false })
       }

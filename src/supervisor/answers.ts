@@ -26,7 +26,7 @@ export function createAnswers(supervisor: Supervisor, operations: Operations): A
         yield await operations.restart(gone)
         return
       case 'check':
-        yield* operations.check()
+        yield* operations.checkNow()
         return
       case 'freeze':
         operations.freeze()

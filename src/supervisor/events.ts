@@ -19,6 +19,8 @@ export interface Activated {
   lost: number | null
   state: 'committed' | 'aborted' | 'reverted' | 'stuck' | 'unchanged'
   dry_run?: true
+  /** The update that a rollback broke off. */
+  broken_off?: string
   /** The last lines of the program that failed. */
   log?: readonly string[]
 }

@@ -1,10 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
 import { GupperError } from '../errors.ts'
 import type { Items } from '../package/flow.ts'
+import { formatTime } from '../package/time.ts'
 import { isFailure, type Item } from '../package/record.ts'
 import { rollback } from '../store/rollback.ts'
 import { takeBack } from '../store/take-back.ts'
 import type { Activated } from './events.ts'
-import { describeIdle, describeUndone } from './outcome.ts'
+import { describeIdle, describeUndone, explainEntry } from './outcome.ts'
 import { goneWhileFrozen, isThere, refuseFrozen } from './own-release.ts'
 import { demandRelease, isSameRelease, readRelease } from './release.ts'
 import type { Supervisor } from './supervisor.ts'
@@ -37,7 +39,7 @@ export class Operations {
     events.change({})
   }
 
-  /** Follows its source again. */
+  /** Follows its source again; what was installed meanwhile goes live. */
   unfreeze(): void {
     const supervisor = this.#supervisor
     const { journal, events } = supervisor.parts
@@ -46,7 +48,21 @@ export class Operations {
     events.change({})
     // One whose own build was gone may take another now.
     if (!supervisor.live) supervisor.meanwhile(() => supervisor.reviver.revive())
+    else this.#catchUp()
     this.onThaw()
+  }
+
+  // Whoever installed it was refused then.
+  #catchUp(): void {
+    const supervisor = this.#supervisor
+    const { settings, observer } = supervisor.parts
+    const work = async (): Promise<void> => {
+      const there = await readRelease(settings.target)
+      if (there && supervisor.live && !isSameRelease(there, supervisor.release)) await supervisor.activate()
+    }
+    work().catch((error: unknown) => {
+      observer.error(error instanceof Error ? error.message : String(error))
+    })
   }
 
   /**
@@ -58,7 +74,8 @@ export class Operations {
    */
   async rollback(version: string | undefined, gone?: AbortSignal): Promise<Activated> {
     const supervisor = this.#supervisor
-    const { settings, journal, events } = supervisor.parts
+    const { settings, journal, events, way } = supervisor.parts
+    const began = performance.now()
     const update = supervisor.undo()
     return supervisor.exclusively(async () => {
       if (!update) gone?.throwIfAborted()
@@ -76,9 +93,10 @@ export class Operations {
       }
       if (isSameRelease(release, supervisor.release) && supervisor.live) {
         supervisor.notes.state('FREEZE')
-        return (
-          describeUndone(update, release) ?? describeIdle(settings.name, supervisor.parts.way.name, release)
-        )
+        if (!update?.isOff) return describeIdle(settings.name, way.name, release)
+        const undone = describeUndone(settings.name, way.name, update, release, began)
+        this.#tellUndone(undone)
+        return undone
       }
       try {
         return await supervisor.switchTo(release, { event: 'rolled back', punish: false })
@@ -87,6 +105,16 @@ export class Operations {
         throw error
       }
     })
+  }
+
+  #tellUndone({ service: _, ...undone }: Activated): void {
+    const { notes, parts } = this.#supervisor
+    const entry = { event: 'rolled back', ...undone, reason: `${undone.broken_off ?? ''} was broken off` }
+    const history = { time: formatTime(new Date()), ...entry }
+    notes.anyway({}, history)
+    const { event, ...fields } = entry
+    parts.events.tell(event, fields)
+    parts.events.change({ history })
   }
 
   async #rollTarget(version: string | undefined, update: Update | undefined): Promise<void> {
@@ -145,6 +173,24 @@ export class Operations {
       if (isFailure(item) || item.installed?.changed !== true) yield item
       else yield { ...item, activated: await this.#supervisor.activate(item.digest) }
     }
+  }
+
+  /** The same, also of what the service has found by itself meanwhile. @throws GupperError `not-ready`, `reverted` (65) too */
+  async *checkNow(): AsyncGenerator<object> {
+    const supervisor = this.#supervisor
+    const { settings, journal } = supervisor.parts
+    const [before] = journal.history(1)
+    let any = false
+    for await (const item of this.check()) {
+      any = true
+      yield item
+    }
+    if (any) return
+    await supervisor.exclusively(() => Promise.resolve())
+    const [last] = journal.history(1)
+    if (last === undefined || isDeepStrictEqual(last, before)) return
+    if (last.state === 'committed') yield { service: settings.name, ...last }
+    else throw explainEntry(settings.name, last)
   }
 
   /** The program gets a signal. */

@@ -1,4 +1,5 @@
 import { GupperError, type ErrorCode } from '../errors.ts'
+import type { HistoryEntry } from '../web/service-view.ts'
 import type { Activated } from './events.ts'
 import type { HandOverResult } from './hand-over.ts'
 import type { Release } from '../activations/activation.ts'
@@ -41,16 +42,43 @@ export function describeOutcome(
 }
 
 /** What an activation says that had nothing to do. */
-export function describeIdle(service: string, way: string, { version }: Release): Activated {
+export function describeIdle(service: string, way: string, { version }: Pick<Release, 'version'>): Activated {
   const none = { in_flight: 0, held: 0, retried: 0, cut: 0, lost: 0 }
   return { service, way, from: version, to: version, took_ms: 0, ...none, state: 'unchanged' }
 }
 
-/** What a rollback says that broke an update off which had been live already; undefined of one that had not. */
-export function describeUndone(update: Update | undefined, { version }: Release): Activated | undefined {
-  if (update?.activated?.state !== 'reverted') return undefined
-  const { log: _, to: from, ...activated } = update.activated
-  return { ...activated, from, to: version, state: 'committed' }
+/**
+ * What a rollback says that broke an update off: from that version where it was live already, else nothing was changed.
+ * @param began when it was asked for, of performance.now()
+ */
+export function describeUndone(
+  service: string,
+  way: string,
+  { activated }: Update,
+  { version }: Release,
+  began: number,
+): Activated {
+  const broken_off = activated?.to ?? 'unknown'
+  if (activated?.state !== 'reverted') return { ...describeIdle(service, way, { version }), broken_off }
+  const { log: _, to: from, switched_ms: __, ...rest } = activated
+  const took_ms = Math.round(performance.now() - began)
+  return { ...rest, from, to: version, took_ms, state: 'committed', broken_off }
+}
+
+/** What the log says of a hand-over. */
+export function tellOutcome({ version }: Release, state: Activated['state'], reason = ''): string {
+  return state === 'committed' ? `${version} is live` : `${version} was not made live (${state}): ${reason}`
+}
+
+/** A reason that names the version it is about. */
+export function namedReason({ version }: Release, message: string): string {
+  return message.includes(version) ? message : `${version}: ${message}`
+}
+
+/** The failure of a hand-over that the history tells of. */
+export function explainEntry(service: string, { state, to = '', reason = '' }: HistoryEntry): GupperError {
+  const code = state === 'aborted' ? 'not-ready' : 'reverted'
+  return new GupperError(code, `${service} ${to} was not made live: ${reason}`)
 }
 
 const next = {

@@ -18,7 +18,7 @@ export async function isThere({ path }: Release): Promise<boolean> {
 export function refuseFrozen(service: string, { frozen }: Readonly<Facts>): void {
   if (frozen !== true) return
   throw new GupperError('frozen', `${service} is frozen`, {
-    hint: `let it follow again with: gupper unfreeze ${service}`,
+    hint: `let it follow again, and what is installed go live, with: gupper unfreeze ${service}`,
   })
 }
 

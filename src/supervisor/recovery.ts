@@ -174,7 +174,11 @@ async function begin(supervisor: Supervisor, past: Readonly<Facts>): Promise<voi
       } else if (supervisor.live) supervisor.notes.state(past.frozen === true ? 'FREEZE' : 'OK')
       else if (changed || there)
         await supervisor.switchTo((changed ? before : there) as Release, { event: 'started', punish: false })
-      else supervisor.notes.state('BROKEN', `there is nothing at ${settings.target} yet`)
+      else {
+        const reason = `there is nothing at ${settings.target} yet`
+        observer.warn(reason, { hint: `it is waited for: gupper install --to ${settings.target}` })
+        supervisor.notes.state('BROKEN', reason)
+      }
     })
   } catch (error) {
     if (!supervisor.stopping) observer.error(error instanceof Error ? error.message : String(error))

@@ -1,4 +1,4 @@
-import { chmod, mkdir } from 'node:fs/promises'
+import { chmod, mkdir, rm } from 'node:fs/promises'
 import type { Stage } from '../activations/activation.ts'
 import { GupperError, explaining } from '../errors.ts'
 import type { LogLimits } from '../logs/log.ts'
@@ -57,6 +57,7 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     await chmod(home.directory, 0o700)
   })
   const journal = await Journal.open(home.database)
+  const isNew = journal.isEmpty
   const log = await openLog(home.log, limits, observer)
   options.onLog?.(log)
   const events = new Events(settings.name, emit)
@@ -106,6 +107,8 @@ export async function openService(options: ServiceOptions): Promise<Service> {
     return { supervisor, close }
   } catch (error) {
     await close()
+    // Of one that has never run nobody wants to hear.
+    if (isNew) await Promise.all(['', '-wal', '-shm'].map((end) => rm(home.database + end, { force: true })))
     throw error
   }
 }

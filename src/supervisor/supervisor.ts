@@ -17,7 +17,7 @@ import type { Programs } from './programs/programs.ts'
 import { demandRelease, isSameRelease } from './release.ts'
 import { Latest } from './latest.ts'
 import { Leaving } from './leaving.ts'
-import { describeIdle, describeOutcome, explainOutcome } from './outcome.ts'
+import { describeIdle, describeOutcome, explainOutcome, namedReason, tellOutcome } from './outcome.ts'
 import { Reviver } from './reviver.ts'
 import { Serial } from './serial.ts'
 import type { Settings } from './settings.ts'
@@ -115,7 +115,7 @@ export class Supervisor {
    * @param digest the build that is meant; another one at the target means that a later one has come
    * @throws GupperError `not-ready`, `reverted` (65), `stuck`, `not-running` (69), `frozen`, `superseded` (1), `not-installed` (64)
    */
-  async activate(digest: string | undefined): Promise<Activated> {
+  async activate(digest?: string): Promise<Activated> {
     const { settings, journal, way } = this.parts
     refuseFrozen(settings.name, journal.facts)
     const newer = (await demandRelease(settings.target)).version
@@ -177,6 +177,7 @@ export class Supervisor {
     const { service: _, log: __, ...rest } = entry
     const history = { time: formatTime(new Date()), ...rest }
     this.#conclude(result, release, before, history)
+    this.parts.log.say(tellOutcome(release, state, reason))
     await this.#pinned.keep(this.#release, journal.facts.previous)
     events.tell(plan.event, { ...entry, pid: live?.pid })
     events.change({ history })
@@ -217,7 +218,7 @@ export class Supervisor {
     const facts: Partial<Facts> = {
       ...{ phase: state, live: live?.saved, candidate: undefined, to: undefined },
       from: live === undefined ? this.#release : undefined,
-      reason: error instanceof Error ? `${release.version}: ${error.message}` : undefined,
+      reason: error instanceof Error ? namedReason(release, error.message) : undefined,
       ...(committed && !isSameRelease(release, before) && { committed: history.time, previous: before }),
       state: broken ? 'BROKEN' : journal.facts.frozen === true ? 'FREEZE' : 'OK',
     }
