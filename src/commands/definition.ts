@@ -1,4 +1,4 @@
-import { Cli } from 'clipanion'
+import { Cli, Command } from 'clipanion'
 import type { Context } from './command.ts'
 import type { VerbClass } from './index.ts'
 
@@ -33,12 +33,16 @@ export function define(command: VerbClass, takesCommand = false): Definition {
   const cli = Cli.from<Context>([command], { binaryName: 'gupper', enableColors: false })
   const [definition] = cli.definitions()
   const path = command.paths?.[0] ?? []
+  const defaults = defaultsOf(command)
   const flags = (definition?.options ?? []).map(({ definition, description = '' }) => {
     const value = /^([A-Z][A-Za-z|…=@.-]*): /.exec(description)
+    const names = definition.replace(/ #\d.*$/, '').split(',')
+    const own = defaults.get(names[0] ?? '')
+    const about = value ? description.slice(value[0].length) : description
     return {
-      names: definition.replace(/ #\d.*$/, '').split(','),
+      names,
       value: definition.includes('#') ? (value?.[1] ?? 'VALUE') : undefined,
-      description: value ? description.slice(value[0].length) : description,
+      description: own === undefined ? about : `${about} (default: ${own})`,
     }
   })
   const plain = cli.usage(command, { detailed: false }).trim().replace(/^\$ /, '')
@@ -58,4 +62,39 @@ export function define(command: VerbClass, takesCommand = false): Definition {
     flags,
     synopsis: ['gupper', ...path, '[FLAGS…]', ...words].join(' '),
   }
+}
+
+interface Builder {
+  addOption(option: { names: readonly string[] }): void
+  addPositional(): void
+  addRest(): void
+}
+interface Option {
+  definition(builder: Builder): void
+  transformer(
+    builder: undefined,
+    key: string,
+    state: { options: []; positionals: [] },
+    context: object,
+  ): unknown
+}
+
+/** What the flags with a value are where a call does not name them: so help cannot tell other than what is true. */
+function defaultsOf(command: VerbClass): Map<string, string> {
+  const defaults = new Map<string, string>()
+  const ignore = (): void => undefined
+  // A command that was only made has its options in its fields; clipanion puts values there when it has read a call.
+  for (const [key, option] of Object.entries(new command())) {
+    if (!isOption(option)) continue
+    const addOption = ({ names }: { names: readonly string[] }): void => {
+      const value = option.transformer(undefined, key, { options: [], positionals: [] }, { env: {} })
+      if (typeof value === 'string') for (const name of names) defaults.set(name, value)
+    }
+    option.definition({ addOption, addPositional: ignore, addRest: ignore })
+  }
+  return defaults
+}
+
+function isOption(value: unknown): value is Option {
+  return typeof value === 'object' && value !== null && Command.isOption in value
 }

@@ -5,7 +5,7 @@ import { GupperError, explaining } from '../errors.ts'
 import { parseDuration } from '../package/duration.ts'
 import type { RepositoryOptions } from '../repository/hold.ts'
 import { readKeyring, type Keyring } from '../repository/keys/keyring.ts'
-import { readLives } from '../repository/lives.ts'
+import { formatLives, readLives } from '../repository/lives.ts'
 import { askPassphrase } from '../terminal/passphrase.ts'
 import type { GupperCommand } from './command.ts'
 
@@ -25,8 +25,7 @@ export function KeyFlags<B extends Base>(Base: B) {
       description: 'ask on the terminal for what opens the keys',
     })
     expires = Option.Array('--expires', {
-      description:
-        'ROLE=TIME: how long what is signed stands (root=365d, targets=365d, snapshot=30d, timestamp=7d)',
+      description: `ROLE=TIME: how long what is signed stands (default: ${formatLives()})`,
     })
     wait = Option.String('--wait', '60s', { description: 'TIME: how long to wait for another gupper there' })
 

@@ -28,10 +28,12 @@ class PackCommand extends GupperCommand {
   input = Option.String({ name: 'PATH' })
   name = Option.String('--name', { description: 'NAME: what the program is called' })
   version = Option.String('--version', { description: 'VERSION: a semantic version; 1.9 is 1.9.0' })
-  os = Option.String('--os', { description: 'OS: linux, darwin, windows, …, or any; default this machine’s' })
-  arch = Option.String('--arch', { description: 'ARCH: amd64, arm64, …, or any; default this machine’s' })
+  os = Option.String('--os', {
+    description: 'OS: linux, darwin, windows, …, or any (default: this machine’s)',
+  })
+  arch = Option.String('--arch', { description: 'ARCH: amd64, arm64, …, or any (default: this machine’s)' })
   format = Option.String('--format', {
-    description: 'FORMAT: raw, tar.gz, tar.zst, zip or tar; default raw for a file, tar.gz for a directory',
+    description: 'FORMAT: raw, tar.gz, tar.zst, zip or tar (default: raw for a file, tar.gz for a directory)',
   })
   into = Option.String('--into', '.', { description: 'DIR: the directory that gets the package' })
   channel = Option.String('--channel', { description: 'CHANNEL: written to the record' })

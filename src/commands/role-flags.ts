@@ -113,7 +113,9 @@ export function NewKeyFlags<B extends Base>(Base: B) {
     type = Option.String('--type', 'ed25519', {
       description: 'TYPE: of a key that is made, where none is given: ed25519, ecdsa or rsa',
     })
-    threshold = Option.String('--threshold', { description: 'N: how many of its keys must sign' })
+    threshold = Option.String('--threshold', {
+      description: 'N: how many of its keys must sign (default: as many as before)',
+    })
 
     /** The keys that were given, or where one is to be made. */
     protected async newKeys(): Promise<{ add: NamedKey[]; making: Making | undefined }> {

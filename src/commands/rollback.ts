@@ -40,7 +40,10 @@ class RollbackCommand extends GupperCommand {
   })
 
   target = Option.String({ name: 'PATH|NAME', required: false })
-  toVersion = Option.String('--version', { description: 'VERSION: go to this kept version' })
+  toVersion = Option.String('--version', {
+    description:
+      'VERSION: go to this kept version (default: the newest of those before that was not taken back)',
+  })
   list = Option.Boolean('--list', false, { description: 'list the kept versions, and change nothing' })
   dryRun = Option.Boolean('--dry-run', false, { description: 'only say what would be done' })
   asService = Option.Boolean('--service', false, {

@@ -31,7 +31,8 @@ export abstract class RunFlags extends VerifyFlags(
   })
   ready = Option.String('--ready', {
     description:
-      'CHECK: when a program is ready: http:/PATH[=TEXT], tcp, fd[:N], notify, exec:CMD, log:REGEX; {version} is its version',
+      'CHECK: when a program is ready: http:/PATH[=TEXT], tcp, fd[:N], notify, exec:CMD, log:REGEX; {version} is its version ' +
+      '(default: tcp where gupper knows its address, else that it runs)',
   })
   readyWithin = Option.String('--ready-within', '30s', { description: 'TIME: it has to be ready by then' })
   healthyFor = Option.String('--healthy-for', '1s', {

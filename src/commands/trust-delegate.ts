@@ -33,7 +33,9 @@ class TrustDelegateCommand extends RoleFlags(GupperCommand) {
   patterns = Option.Array('--paths', {
     description: "PATTERN: the file names it may sign, such as 'tools-*'; may be given again",
   })
-  threshold = Option.String('--threshold', { description: 'N: how many of its keys must sign' })
+  threshold = Option.String('--threshold', {
+    description: 'N: how many of its keys must sign (default: as many as before; of a new team 1)',
+  })
   terminating = Option.Boolean('--terminating', {
     description: 'nobody but you and this team may sign these names; stays so until --no-terminating',
   })

@@ -18,7 +18,9 @@ class TrustRemoveKeyCommand extends RoleFlags(GupperCommand) {
   role = Option.String({ name: 'ROLE', required: false })
   key = Option.String({ name: 'KEYID', required: false })
   repo = Option.String({ name: 'REPO', required: false })
-  threshold = Option.String('--threshold', { description: 'N: how many of its keys must sign from now on' })
+  threshold = Option.String('--threshold', {
+    description: 'N: how many of its keys must sign from now on (default: as many as before)',
+  })
 
   async run(): Promise<undefined> {
     const { role = '', key = '', repo = '' } = this

@@ -48,7 +48,7 @@ class VerifyCommand extends VerifyFlags(RequireFlags(TrustFlags(TokenFlags(Guppe
 
   repository = Option.Array('--repository', {
     description:
-      'SOURCE: where the signed repository lies (several are mirrors); default: each record’s source, and for FILEs what this machine knows of it',
+      'SOURCE: where the signed repository lies, several are mirrors (default: each record’s source, and for FILEs what this machine knows of it)',
   })
   files = Option.Rest({ name: 'FILE' })
 

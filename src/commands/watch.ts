@@ -48,7 +48,9 @@ class WatchCommand extends SourceCommand {
     description:
       'TIME: with --newer-than PATH, write again what is still not installed after this time; 0 is never',
   })
-  state = Option.String('--state', { description: 'FILE: where to keep what was written' })
+  state = Option.String('--state', {
+    description: 'FILE: where to keep what was written (default: a file in $XDG_STATE_HOME/gupper/watch)',
+  })
   sources = Option.Rest()
 
   async run(): Promise<undefined> {

@@ -16,6 +16,11 @@ export const defaultLives: Lives = {
   timestamp: 7 * day,
 }
 
+/** The lives as they are written: "root=365d, …". */
+export function formatLives(lives: Lives = defaultLives): string {
+  return topRoles.map((role) => `${role}=${lives[role] / day}d`).join(', ')
+}
+
 /**
  * Reads "ROLE=TIME" words. They are not kept in the repository: whoever can write there must not decide for how long the
  * keys of others sign.

@@ -1,7 +1,9 @@
 import { Command, Option } from 'clipanion'
 import { describe, expect, it } from 'vitest'
-import { GupperCommand } from '../../src/commands/command.ts'
+import { readCatalog } from '../../src/commands/catalog.ts'
+import { Cli, GupperCommand, type Context } from '../../src/commands/command.ts'
 import { define } from '../../src/commands/definition.ts'
+import { verbs } from '../../src/commands/index.ts'
 
 class Example extends GupperCommand {
   static override rest = 'MORE'
@@ -16,6 +18,7 @@ class Example extends GupperCommand {
   to = Option.String('-t,--to', { description: 'PATH: where it goes' })
   since = Option.String('--since', { description: 'VERSION|PATH: newer than this' })
   size = Option.String('--size', { description: 'a size without a word of its own' })
+  wait = Option.String('-w,--wait', '30s', { description: 'TIME: how long to wait' })
   names = Option.Array('--name', { description: 'NAME: only these' })
   all = Option.Boolean('--all', false, { description: 'NOT a value: a flag that is on or off' })
   first = Option.String({ name: 'SOURCE', required: true })
@@ -51,6 +54,11 @@ describe('the definition of a verb', () => {
     expect(flag('--all')).toMatchObject({ names: ['--all'], value: undefined })
   })
 
+  it('tells the default of a flag behind its description', () => {
+    expect(flag('--wait')).toMatchObject({ value: 'TIME', description: 'how long to wait (default: 30s)' })
+    expect(flag('--log')?.description).toMatch(/ \(default: text\)$/)
+  })
+
   it('has the flags that every verb has', () => {
     for (const name of ['--json', '--text', '--quiet', '-q', '--verbose', '-v', '--log'])
       expect(flag(name), name).toBeDefined()
@@ -61,3 +69,43 @@ describe('the definition of a verb', () => {
     expect(definition.synopsis).toBe('gupper example run [FLAGS…] <SOURCE> [MORE…]')
   })
 })
+
+describe('the defaults of the flags of every verb', async () => {
+  const entries = await readCatalog()
+
+  it.each(entries.map((entry) => [entry.path.join(' '), entry] as const))(
+    '%s',
+    async (_, { path, flags }) => {
+      const verb = verbs.find(({ name }) => name === path[0])
+      const { commands } = (await verb?.load()) ?? { commands: [] }
+      const found = commands.find(({ paths }) => paths?.[0]?.join(' ') === path.join(' '))
+      if (found === undefined) throw new Error('no such verb')
+      // What clipanion fills in where a call names no flag. A positional that must be given is of no matter here.
+      const words = path.join(' ') === 'pack' ? [...path, 'x'] : [...path]
+      const filled: object = Cli.from<Context>([found]).process(words, {} as Context)
+      const own = Object.entries(new found())
+      for (const { names, value, description } of flags.filter(({ value }) => value !== undefined)) {
+        const field = own.find(([, option]) => namesOf(option).includes(names[0] ?? ''))?.[0] ?? ''
+        const set = (filled as Record<string, unknown>)[field]
+        if (typeof set === 'string')
+          expect(description, `${names[0] ?? ''} ${value ?? ''}`).toContain(`(default: ${set})`)
+        // Told in one form, at the end, and once.
+        expect(description.split(/\bdefault\b/).length, names[0]).toBeLessThanOrEqual(2)
+        if (/\bdefault\b/.test(description)) expect(description, names[0]).toMatch(/ \(default: [^()]+\)$/)
+      }
+    },
+  )
+})
+
+function namesOf(option: unknown): readonly string[] {
+  const found: string[] = []
+  const ignore = (): void => undefined
+  const builder = {
+    addOption: ({ names }: { names: string[] }) => found.push(...names),
+    addPositional: ignore,
+    addRest: ignore,
+  }
+  const { definition } = Object(option) as { definition?: (to: typeof builder, key: string) => void }
+  definition?.(builder, '')
+  return found
+}
