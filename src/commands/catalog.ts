@@ -10,9 +10,12 @@ export interface Entry extends Definition {
 /** Loads every verb and reads its own definition, in the order of a pipeline: for completion and the man page. */
 export async function readCatalog(): Promise<Entry[]> {
   const loaded = await Promise.all(
-    verbs.map(async (verb) => ({ ...(await verb.load()), takesCommand: verb.takesCommand ?? false })),
+    verbs.map(async (verb) => ({ ...(await verb.load()), takesCommand: verb.takesCommand })),
   )
   return loaded.flatMap(({ commands, takesCommand }) =>
-    commands.map((command) => ({ ...define(command, takesCommand), takesCommand })),
+    commands.map((command) => ({
+      ...define(command, takesCommand),
+      takesCommand: takesCommand !== undefined,
+    })),
   )
 }

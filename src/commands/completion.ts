@@ -52,7 +52,7 @@ const help: CompletionFlag = {
 }
 
 function toVerb({ path, description, flags, synopsis, takesCommand }: Entry): CompletionVerb {
-  const [, after = ''] = synopsis.replace(/ -- .*$/, '').split('[FLAGS…]')
+  const [, after = ''] = synopsis.replace(/ \[?-- .*$/, '').split('[FLAGS…]')
   const words = after.trim()
   const values = words === '' ? undefined : words.includes('SHELL') ? shells : 'path'
   return { path, about: description, flags: [...flags.map(toFlag), help], values, takesCommand }

@@ -1,6 +1,6 @@
 import { Cli, Command } from 'clipanion'
 import type { Context } from './command.ts'
-import type { VerbClass } from './index.ts'
+import type { TakesCommand, VerbClass } from './index.ts'
 
 /** One flag as its command defines it. */
 export interface Flag {
@@ -27,9 +27,9 @@ export interface Definition {
 /**
  * Reads a command's own definition. A flag's description may start with the word for its value: "PATH: where it goes".
  * @param command the class of the verb
- * @param takesCommand whether the words after `--` are a command to run
+ * @param takesCommand where the words after `--` are a command to run: whether it must be there
  */
-export function define(command: VerbClass, takesCommand = false): Definition {
+export function define(command: VerbClass, takesCommand?: TakesCommand): Definition {
   const cli = Cli.from<Context>([command], { binaryName: 'gupper', enableColors: false })
   const [definition] = cli.definitions()
   const path = command.paths?.[0] ?? []
@@ -52,7 +52,7 @@ export function define(command: VerbClass, takesCommand = false): Definition {
     .map((word) => (word === '...' ? `[${command.rest ?? 'ARGUMENT'}…]` : word))
     // No verb has a single argument that may be left out: they only say themselves, and better, what is missing.
     .map((word) => word.replace(/^\[([^…]+)\]$/, '<$1>'))
-  if (takesCommand) words.push('-- CMD ARG…')
+  if (takesCommand) words.push(takesCommand === 'must' ? '-- CMD ARG…' : '[-- CMD ARG…]')
   return {
     path,
     category: command.usage?.category ?? '',

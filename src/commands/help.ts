@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 import { exitStatuses } from '../errors.ts'
 import { define, type Definition } from './definition.ts'
-import type { Verb, VerbClass } from './index.ts'
+import type { TakesCommand, Verb, VerbClass } from './index.ts'
 
 /** Prints what gupper is and its verbs; returns `status`. */
 export async function overview(
@@ -42,7 +42,7 @@ export function exitCodes(stream: Writable, terminal: boolean): number {
 export function usage(
   commands: readonly VerbClass[],
   words: readonly string[],
-  takesCommand = false,
+  takesCommand?: TakesCommand,
 ): string {
   const named = commands.filter((command) =>
     command.paths?.some((parts) => parts.length > 1 && parts.every((part, i) => words[i] === part)),

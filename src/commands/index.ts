@@ -5,10 +5,13 @@ export interface Verb {
   name: string
   /** The verbs below a verb: `gupper cache ls`. */
   below?: readonly string[]
-  /** True where the words after `--` are a command to run, not arguments of the verb. */
-  takesCommand?: boolean
+  /** Where the words after `--` are a command to run, not arguments of the verb: whether it must be there. */
+  takesCommand?: TakesCommand
   load(): Promise<{ commands: readonly VerbClass[] }>
 }
+
+/** Whether a verb cannot do without a command, or can. */
+export type TakesCommand = 'must' | 'may'
 
 export type VerbClass = (new () => GupperCommand) & typeof GupperCommand
 
@@ -32,11 +35,11 @@ export const verbs: readonly Verb[] = [
   { name: 'fetch', load: () => import('./fetch.ts') },
   { name: 'verify', load: () => import('./verify.ts') },
   { name: 'install', load: () => import('./install.ts') },
-  { name: 'reexec', takesCommand: true, load: () => import('./reexec.ts') },
+  { name: 'reexec', takesCommand: 'must', load: () => import('./reexec.ts') },
   { name: 'activate', load: () => import('./activate.ts') },
   { name: 'rollback', load: () => import('./rollback.ts') },
-  { name: 'update', takesCommand: true, load: () => import('./update.ts') },
-  { name: 'run', takesCommand: true, load: () => import('./run.ts') },
+  { name: 'update', takesCommand: 'may', load: () => import('./update.ts') },
+  { name: 'run', takesCommand: 'may', load: () => import('./run.ts') },
   { name: 'status', load: () => import('./status.ts') },
   { name: 'logs', load: () => import('./logs.ts') },
   { name: 'check', load: () => import('./check.ts') },

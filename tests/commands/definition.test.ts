@@ -68,6 +68,11 @@ describe('the definition of a verb', () => {
   it('has a usage line with arguments and without the flags', () => {
     expect(definition.synopsis).toBe('gupper example run [FLAGS…] <SOURCE> [MORE…]')
   })
+
+  it('has brackets in its usage line around a command that may be left out', () => {
+    expect(define(Example, 'may').synopsis).toMatch(/ \[-- CMD ARG…\]$/)
+    expect(define(Example, 'must').synopsis).toMatch(/ -- CMD ARG…$/)
+  })
 })
 
 describe('the defaults of the flags of every verb', async () => {
