@@ -32,7 +32,8 @@ class RunCommand extends RunFlags {
       'standard error and to its log (gupper logs NAME). A new version that was installed goes live with ' +
       'gupper activate NAME, or by itself with --source. It has to become ready and to stay so; then it gets what comes, the ' +
       'old one finishes what it has begun, and one that fails is taken back. A program that ends is started again, later ' +
-      'and later. The command after -- is started from the place of its version, so that PATH may change meanwhile; with ' +
+      'and later. Without a command the installed program itself is run; a tree is none, and needs one. The command after -- is ' +
+      'started from the place of its version, so that PATH may change meanwhile; with ' +
       'the proxy, {port} in it and the variable PORT are the port that it has to listen on. SIGTERM and SIGINT stop the program, ' +
       'SIGHUP, SIGUSR1 and SIGUSR2 are passed on to it. Killed with -9 and started again, it finds the program that runs and takes it over.',
     examples: [
@@ -173,7 +174,16 @@ class RunCommand extends RunFlags {
         }),
         ...(await this.fetchOptions()),
         ...this.verifyOptions(),
-        ...{ to: target, keep: parseCount(keep, '--keep'), check, pick, cwd, env, observer },
+        ...{
+          to: target,
+          nameFlag: '--package',
+          keep: parseCount(keep, '--keep'),
+          check,
+          pick,
+          cwd,
+          env,
+          observer,
+        },
         filter: { ...this.#filter(stages), ...(aged && { aged }) },
       })
     }

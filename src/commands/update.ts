@@ -16,8 +16,8 @@ class UpdateCommand extends InstallFlags(VerifyFlags(FetchFlags(RequireFlags(Sou
     details:
       'Does what this pipe does, with the same functions, and returns what it would:\n' +
       'gupper list SOURCE --newer-than PATH | gupper fetch | gupper verify | gupper install --to PATH | gupper reexec -- CMD\n' +
-      'With a command after -- it becomes that command when something was installed; with --always also when nothing ' +
-      'was new or the update failed, so that an outage keeps no program from starting.',
+      'Without a command after -- it ends there. With one it becomes that command when something was installed; with ' +
+      '--always also when nothing was new or the update failed, so that an outage keeps no program from starting.',
     examples: [
       ['Update a program', 'gupper update http://repo:8080 --to ./app'],
       [
@@ -31,6 +31,8 @@ class UpdateCommand extends InstallFlags(VerifyFlags(FetchFlags(RequireFlags(Sou
     ],
   })
 
+  // An update is of one program: there is no directory to put several into.
+  override to = Option.String('--to', { description: 'PATH: the program' })
   always = Option.Boolean('--always', false, {
     description: 'run the command after -- also when nothing changed or a step failed',
   })
@@ -44,6 +46,7 @@ class UpdateCommand extends InstallFlags(VerifyFlags(FetchFlags(RequireFlags(Sou
       ...(await this.fetchOptions()),
       ...this.verifyOptions(),
       ...this.installOptions(),
+      nameFlag: '--name',
       filter: await this.filter(),
     }
     const items = update(this.sources, options)

@@ -53,12 +53,14 @@ function* collect(
   for (const one of [...(others ?? []), record]) yield toFailure('install', ambiguous(one, options), one)
 }
 
-function ambiguous(record: PackageRecord, { to }: InstallOptions): GupperError {
+function ambiguous(record: PackageRecord, { to, nameFlag }: InstallOptions): GupperError {
   const target = to.endsWith('/') ? `${to}${record.name}` : to
   return new GupperError('ambiguous', `${record.file} is not the only package for ${target}`, {
     hint: to.endsWith('/')
       ? 'choose the newest of each with: gupper select'
-      : 'choose one with: gupper select --name NAME, or install into a directory: --to DIR/',
+      : nameFlag !== undefined
+        ? `choose one with: ${nameFlag} NAME`
+        : 'choose one with: gupper select --name NAME, or install into a directory: --to DIR/',
   })
 }
 

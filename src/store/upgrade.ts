@@ -20,6 +20,8 @@ export interface UpgradeOptions extends HoldOptions {
   /** Install it even if it was taken back, is older, or stands there but damaged. */
   again?: boolean | undefined
   dryRun?: boolean | undefined
+  /** The caller's own flag that chooses packages by name, for hints; undefined: a step before it chooses. */
+  nameFlag?: string | undefined
   /** Where and with which environment the check runs. */
   cwd: string
   env: Readonly<Record<string, string | undefined>>
@@ -81,10 +83,10 @@ export function describeChange({ home, kind }: State, { version }: Seen): Upgrad
 /** Says whether a package stands there already, and refuses one that must not take the place of what does. */
 async function consider(state: State, record: Wanted, options: UpgradeOptions): Promise<Seen> {
   const { home, current, receipt } = state
-  const { again, allowDowngrade, pick } = options
+  const { again, allowDowngrade, pick, nameFlag } = options
   if (current?.name !== undefined && current.name !== record.name)
     throw new GupperError('ambiguous', `${home.target} is ${current.name}, not ${record.name}`, {
-      hint: `choose with: gupper select --name ${current.name}, or install to another path`,
+      hint: `choose with: ${nameFlag ?? 'gupper select --name'} ${current.name}, or install to another path`,
     })
   if (current !== undefined && isSame(current, record, pick))
     return { standing: true, version: current.version }

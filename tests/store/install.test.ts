@@ -460,6 +460,15 @@ describe('a batch', () => {
     expect(await say(app)).toBe('app version 1.0.0')
   })
 
+  test('with two records for one target names the flag of a caller that chooses by itself', async () => {
+    const records = [await makeRaw(dir, '1.0.0', 'one'), await makeRaw(dir, '1.1.0', 'two')]
+    const items = await installed(records, { nameFlag: '--name' })
+    expect(items.map((item) => (item as Failure).error.hint)).toEqual([
+      'choose one with: --name NAME',
+      'choose one with: --name NAME',
+    ])
+  })
+
   test('with the same package twice installs it once', async () => {
     const record = await makeRaw(dir, '1.0.0')
     const items = (await installed([record, record])) as PackageRecord[]
