@@ -97,7 +97,7 @@ function renderVerb(verb: ManualVerb, shared: ReadonlyMap<string, ManualFlag>): 
 
 function renderFlag({ names, value, description }: ManualFlag): string[] {
   const words = names.map((name) => `\\fB${text(name)}\\fR`).join(', ')
-  return ['.TP', value === undefined ? words : `${words} \\fI${text(value)}\\fR`, text(sentence(description))]
+  return ['.TP', value === undefined ? words : `${words} \\fI${text(value)}\\fR`, text(ofFlag(description))]
 }
 
 function renderTerm([term, meaning]: Term): string[] {
@@ -115,6 +115,11 @@ function sharedFlags(verbs: readonly ManualVerb[]): Map<string, ManualFlag> {
 
 function categories(verbs: readonly ManualVerb[]): [string, ManualVerb[]][] {
   return [...Map.groupBy(verbs, ({ category }) => category || 'Verbs')]
+}
+
+/** What begins with the values themselves, "raw, tar.gz, …", is left as it is: they are written so and not otherwise. */
+function ofFlag(description: string): string {
+  return /^[\w.-]+, /.test(description) ? `${description}.` : sentence(description)
 }
 
 /** Descriptions are written without a full stop, for tables; here they are sentences. */
