@@ -40,6 +40,9 @@ need_old_node() { OLD_NODE=$(find_old_node) || skip "needs an old Node"; }
   run_gupper help exit-codes
   [ "$(wc -l <<<"$output")" -eq 12 ]
   assert_output_has '"exit":"77"'
+  run_gupper help exit-codes --text
+  assert_output_has '75       locked; try again'
+  run_gupper 64 help exit-codes --text --json
 }
 
 @test "every verb has a help with examples" {

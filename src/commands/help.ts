@@ -11,15 +11,11 @@ export async function overview(
   status: number,
 ): Promise<number> {
   const loaded = await Promise.all(verbs.map((verb) => verb.load()))
-  const lines = loaded
-    .flatMap(({ commands }) => commands)
-    .map((command) => [command.paths?.[0]?.join(' ') ?? '', command.usage?.description ?? ''] as const)
-  const width = Math.max(...lines.map(([words]) => words.length))
   stream.write(
     [
       `gupper ${version}: small commands that ship and update programs; JSON lines between them\n`,
       'usage: gupper VERB [FLAGS…] [ARGUMENTS…]\n',
-      ...lines.map(([words, about]) => `  ${words.padEnd(width)}  ${about}`),
+      ...tableOf(loaded.flatMap(({ commands }) => commands)),
       '\ngupper VERB --help tells all of a verb, gupper help exit-codes the exit statuses.',
       'For example:\n',
       '  gupper serve ./packages',
@@ -38,7 +34,7 @@ export function exitCodes(stream: Writable, terminal: boolean): number {
   return 0
 }
 
-/** The help of a verb: of the command below it that `words` name, else of all of them. */
+/** The help of a verb; where there are more below it than one and `words` name none, a line for each of them. */
 export function usage(
   commands: readonly VerbClass[],
   words: readonly string[],
@@ -47,9 +43,23 @@ export function usage(
   const named = commands.filter((command) =>
     command.paths?.some((parts) => parts.length > 1 && parts.every((part, i) => words[i] === part)),
   )
-  return (named.length > 0 ? named : commands)
-    .map((command) => formatUsage(define(command, takesCommand)))
-    .join('\n')
+  const [command, ...more] = named.length > 0 ? named : commands
+  if (command !== undefined && more.length === 0) return formatUsage(define(command, takesCommand))
+  const verb = `gupper ${command?.paths?.[0]?.[0] ?? ''}`
+  return [
+    `usage: ${verb} VERB [FLAGS…] [ARGUMENTS…]\n`,
+    ...tableOf(commands),
+    `\n${verb} VERB --help tells all of one.\n`,
+  ].join('\n')
+}
+
+/** A line for each command: how it is called, and what it is for. */
+function tableOf(commands: readonly VerbClass[]): string[] {
+  const lines = commands.map(
+    ({ paths, usage }) => [paths?.[0]?.join(' ') ?? '', usage?.description ?? ''] as const,
+  )
+  const width = Math.max(...lines.map(([words]) => words.length))
+  return lines.map(([words, about]) => `  ${words.padEnd(width)}  ${about}`)
 }
 
 // The flags that every verb has come last, so that a verb's own are not lost among them.

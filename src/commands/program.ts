@@ -1,7 +1,8 @@
 import { GupperError } from '../errors.ts'
 import { toFailure } from '../package/record.ts'
 import { version } from '../version.ts'
-import { Cli, Stopped, UsageError, type Context } from './command.ts'
+import { Cli, Stopped, type Context } from './command.ts'
+import type { Complaint } from './complaint.ts'
 import { verbs, type Verb } from './index.ts'
 import { narrow } from './narrow.ts'
 
@@ -28,7 +29,7 @@ export async function run(argv: readonly string[], world: World): Promise<number
   if (first === undefined) return (await import('./help.ts')).overview(world.stderr, verbs, version, 64)
 
   const verb = verbs.find(({ name }) => name === first)
-  if (!verb) return complain(world, `there is no verb "${first}"`, 'gupper --help lists the verbs')
+  if (!verb) return complain(world, await missing(first))
   return runVerb(verb, argv, world)
 }
 
@@ -36,9 +37,14 @@ async function help(words: readonly string[], world: World): Promise<number> {
   const [word, ...more] = words
   const pages = await import('./help.ts')
   if (word === undefined || word.startsWith('-')) return pages.overview(world.stdout, verbs, version, 0)
-  if (word === 'exit-codes') return pages.exitCodes(world.stdout, world.terminal)
+  if (word === 'exit-codes') {
+    if (more.includes('--json') && more.includes('--text'))
+      return complain(world, { message: '--json and --text exclude each other', hint: 'gupper --help' })
+    const table = more.includes('--text') || (world.terminal && !more.includes('--json'))
+    return pages.exitCodes(world.stdout, table)
+  }
   const verb = verbs.find(({ name }) => name === word)
-  if (!verb) return complain(world, `there is no verb "${word}"`, 'gupper --help lists the verbs')
+  if (!verb) return complain(world, await missing(word))
   return runVerb(verb, [word, ...more, '--help'], world)
 }
 
@@ -67,25 +73,21 @@ async function runVerb(verb: Verb, argv: readonly string[], world: World): Promi
   try {
     command = cli.process([...own], context)
   } catch (thrown) {
-    // Every complaint about arguments, in clipanion's words without its colours and its list of all the syntaxes.
-    const message = thrown instanceof Error ? thrown.message : String(thrown)
-    const known = thrown instanceof UsageError || (thrown instanceof Error && 'clipanion' in thrown)
-    if (!known) throw thrown
-    return complain(world, firstLine(message), `gupper ${verb.name} --help`, verb.name)
+    // Loaded only now: reading the definitions takes its time.
+    const { explainArguments } = await import('./complaint.ts')
+    const complaint = explainArguments(thrown, verb, commands, own)
+    if (!complaint) throw thrown
+    return complain(world, complaint, verb.name)
   }
   return cli.run(command, context)
 }
 
-function firstLine(message: string): string {
-  const plain = message.replace(/\u001b\[[0-9;]*m/g, '')
-  const [line = ''] = plain.split(/\.?\n/)
-  // It knows the verb, whatever it says: this is an argument that the verb does not take.
-  if (/^command not found/i.test(line)) return 'an argument that is not taken here'
-  return line.charAt(0).toLowerCase() + line.slice(1)
+async function missing(word: string): Promise<Complaint> {
+  return (await import('./complaint.ts')).noVerb(word, verbs)
 }
 
 /** A usage error before any verb could take over: to people on stderr, and down the pipe as a failure. */
-function complain(world: World, message: string, hint: string, step = 'gupper'): number {
+function complain(world: World, { message, hint }: Complaint, step = 'gupper'): number {
   world.stderr.write(`gupper${step === 'gupper' ? '' : ` ${step}`}: ${message}\n  hint: ${hint}\n`)
   const failure = toFailure(step, new GupperError('usage', message, { hint }))
   if (!world.terminal) world.stdout.write(`${JSON.stringify(failure)}\n`)
