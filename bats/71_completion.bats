@@ -77,6 +77,10 @@ typed() {
   assert_output_is ""
   in_bash verify --require mini
   assert_output_is minisign
+  in_bash run --restart f
+  assert_output_is failure
+  in_bash run --via h
+  assert_output_is handover
   in_bash completion z
   assert_output_is zsh
   in_bash help exit

@@ -74,6 +74,8 @@ const few: Readonly<Record<string, readonly string[]>> = {
   '--arch': ['amd64', 'arm64', '386', 'arm', 'any'],
   '--type': ['ed25519', 'ecdsa', 'rsa'],
   '--format': ['raw', 'tar.gz', 'tar.zst', 'tar', 'zip'],
+  '--restart': ['always', 'failure', 'never'],
+  '--via': ['proxy', 'socket', 'reuseport', 'handover', 'restart', 'signal:', 'exec:'],
   '--require': [...proofNames, 'none'],
 }
 
