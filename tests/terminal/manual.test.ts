@@ -39,6 +39,12 @@ describe('the manual page', () => {
     }
   })
 
+  it('writes values that begin the text of a flag as they are typed', () => {
+    expect(plain(page)).toContain('\n--format FORMAT\nraw, tar.gz')
+    expect(plain(page)).toContain('\n--os OS\nlinux, darwin')
+    expect(plain(page)).toContain('\n--settle TIME\nHow long')
+  })
+
   it('has every exit status', () => {
     for (const { exit } of exitStatuses) expect(plain(page)).toContain(`\n${exit}\n`)
   })
