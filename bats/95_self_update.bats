@@ -155,3 +155,14 @@ descendants() {
   [ "$(opt/appetizer --version | cut -d' ' -f3)" = 1.11.0 ]
   [ "$(ls opt/.gupper/appetizer/slots | wc -l)" -eq 2 ]
 }
+
+@test "update says so where nothing fits and nothing is installed, and is silent once something is" {
+  build 1.9 >/dev/null
+  run_gupper update pkgs --name appetiser --to opt/appetizer
+  assert_output_is ''
+  assert_stderr_has 'nothing fits in pkgs, and nothing is installed at opt/appetizer'
+  assert_stderr_has 'gupper list --all pkgs'
+  run_gupper update pkgs --name appetizer --to opt/appetizer
+  run_gupper update pkgs --name appetizer --to opt/appetizer
+  assert_silent
+}

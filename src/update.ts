@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { GupperError } from './errors.ts'
 import type { Filter } from './package/filter.ts'
 import { isAbort } from './package/flow.ts'
@@ -6,6 +7,7 @@ import { fetchPackages, type FetchOptions } from './sources/fetch.ts'
 import { list, type ListOptions } from './sources/list.ts'
 import { install, type InstallOptions } from './store/install.ts'
 import { newerThan } from './store/newer.ts'
+import { readState } from './store/target.ts'
 import { verify, type VerifyOptions } from './trust/verify.ts'
 
 /** The options of all the steps of an update. */
@@ -32,5 +34,14 @@ export async function* update(addresses: readonly string[], options: UpdateOptio
     return
   }
   const found = list(addresses, { ...options, filter: newer })
-  yield* install(verify(fetchPackages(found, options), options), options)
+  let any = false
+  for await (const item of install(verify(fetchPackages(found, options), options), options)) {
+    any = true
+    yield item
+  }
+  // Where something is installed, nothing new is no news.
+  if (any || (await readState(resolve(options.cwd, to))).kind !== 'missing') return
+  options.observer?.warn(`nothing fits in ${addresses.join(', ')}, and nothing is installed at ${to}`, {
+    hint: `see what is there: gupper list --all ${addresses.join(' ')}`,
+  })
 }

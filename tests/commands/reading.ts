@@ -37,7 +37,8 @@ export async function findFault({ words, fed }: Call): Promise<string | undefine
   const demanded = synopsis.match(/<[^>]+>/g) ?? []
   if (given < demanded.length) return `${demanded.join(' ')} must be given`
   // These read records, if not files.
-  const reads = ['select', 'fetch', 'install', 'reexec', 'activate'].includes(verb.name)
+  const reads =
+    ['select', 'fetch', 'install', 'reexec', 'activate'].includes(verb.name) && !own.includes('--installed')
   if (!fed && (reads || (['verify', 'publish'].includes(verb.name) && given === 0)))
     return 'nothing is piped into it'
   if (verb.name === 'reexec' && dashes < 0) return 'CMD must be given'
