@@ -180,6 +180,100 @@ JS
   stop_service
 }
 
+# start_with_past [FLAGS…]: 1.0.0 runs and has replaced 0.9.0; ./hold has nothing become ready.
+start_with_past() {
+  make_service 0.9.0
+  install_service
+  start_service app --listen 127.0.0.1:0 --ready exec:'[ ! -e hold ]' --ready-within 1h --progress 1h --healthy-for 0 "$@"
+  make_service 1.0.0
+  update_to 1.0.0
+  make_service 1.1.0
+  touch hold
+}
+
+@test "a rollback that leads nowhere breaks nothing off" {
+  start_with_past
+  begin_update 1.1.0
+  wait_until 20 phase probing 1.1.0
+  run_gupper 1 rollback app --version 9.9.9
+  [ "$(failure code)" = no ]
+  rm hold
+  ends_with 0 "$UPDATING"
+  status_is app '.state == "OK" and .version == "1.1.0"'
+  stop_service
+}
+
+@test "a rollback amid the very first start breaks nothing off: there is nothing to go back to" {
+  spawn run.out run.err gupper run --to ./app --listen 127.0.0.1:0 --ready exec:'[ ! -e hold ]' --ready-within 1h --progress 1h --healthy-for 0
+  RUN_PID=$SPAWNED_PID RUN_OUT=run.out
+  wait_until 10 status_is app '.state == "BROKEN"'
+  make_service 1.0.0
+  touch hold
+  begin_update 1.0.0
+  wait_until 20 phase probing 1.0.0
+  run_gupper 1 rollback --service app
+  [ "$(failure code)" = no ]
+  rm hold
+  ends_with 0 "$UPDATING"
+  status_is app '.state == "OK" and .version == "1.0.0"'
+  stop_service
+}
+
+@test "two rollbacks at once go no further than one" {
+  start_with_past
+  begin_update 1.1.0
+  wait_until 20 phase probing 1.1.0
+  spawn one.out one.err gupper rollback --service app
+  local one=$SPAWNED_PID
+  spawn two.out two.err gupper rollback --service app --version 1.0.0
+  local two=$SPAWNED_PID
+  ends_with 0 "$one"
+  ends_with 0 "$two"
+  assert_answers 1.0.0
+  status_is app '.state == "FREEZE" and .version == "1.0.0" and .target == null'
+  rm hold
+  stop_service
+}
+
+@test "a rollback goes to what ran before the update also where that does not run any more" {
+  start_with_past
+  stop_service
+  gupper update ./pkgs --to ./app >/dev/null
+  spawn run.out run.err gupper run --name app --to ./app --listen 127.0.0.1:0 --ready exec:'[ ! -e hold ]' --ready-within 1h \
+    --progress 1h --healthy-for 0
+  RUN_PID=$SPAWNED_PID RUN_OUT=run.out
+  wait_until 20 phase probing 1.1.0
+  spawn back back.err gupper rollback --service app
+  local back=$SPAWNED_PID
+  wait_until 10 phase probing 1.0.0
+  rm hold
+  ends_with 0 "$back"
+  status_is app '.state == "FREEZE" and .version == "1.0.0"'
+  cmp app pkgs/app-1.0.0-any-any
+  stop_service
+}
+
+@test "misbehaviour: the service is stopped while a rollback waits: it is done, and the next start goes on with what ran before" {
+  make_waiting 1.0.0 1.1.0
+  install_service 1.0.0
+  start_service app --listen 127.0.0.1:0 --healthy-for 0 --drain 1h
+  ask_to_wait 1.0.0
+  begin_update 1.1.0
+  wait_until 20 phase draining 1.1.0
+  ask_to_wait 1.1.0
+  spawn back back.err gupper rollback --service app
+  local back=$SPAWNED_PID
+  wait_until 10 phase reverting 1.1.0
+  kill -TERM "$RUN_PID"
+  wait_until 10 event stopping
+  touch go
+  ends_with 0 "$RUN_PID"
+  ends_with 0 "$back"
+  start_service app --listen 127.0.0.1:0 --healthy-for 0
+  status_is app '.state == "FREEZE" and .version == "1.0.0"'
+  stop_service
+}
+
 @test "misbehaviour: the supervisor is killed while the broken-off version drains: the old one is taken over" {
   make_waiting 1.0.0 1.1.0
   install_service 1.0.0
@@ -198,6 +292,8 @@ JS
   start_service app --listen 127.0.0.1:0 --healthy-for 0 --drain 1h
   assert_answers 1.0.0
   [ "$(gupper status app | field .pid)" = "$pid" ]
+  status_is app '.state == "FREEZE" and .version == "1.0.0"'
+  cmp app pkgs/app-1.0.0-any-any
   [ -z "$(processes_with "GUPPER_VERSION=1.1.0")" ]
   touch go
   stop_service

@@ -20,6 +20,8 @@ export interface Facts {
   phase: Phase
   /** Whether it follows its source no more. */
   frozen?: boolean
+  /** Whether the update under way is being broken off. */
+  undone?: boolean | undefined
   reason?: string | undefined
   keeper?: KeeperIdentity | undefined
   live?: SavedProgram | undefined

@@ -76,11 +76,19 @@ export class Operations {
     const supervisor = this.#supervisor
     const { settings, journal, events, way } = supervisor.parts
     const began = performance.now()
+    // What cannot be done breaks nothing off.
+    if (supervisor.updating) await this.#demandWayBack(version)
+    const { frozen } = journal.facts
+    if (supervisor.updating) {
+      // Whoever comes after a kill -9 must not go on with it.
+      supervisor.notes.anyway({ undone: true, frozen: true })
+      supervisor.notes.state(journal.facts.state === 'OK' ? 'FREEZE' : journal.facts.state)
+    }
     const update = supervisor.undo()
     return supervisor.exclusively(async () => {
       if (!update) gone?.throwIfAborted()
-      const { state: before, frozen } = journal.facts
-      supervisor.notes.anyway({ state: 'ROLLBACK', frozen: true })
+      const before = journal.facts.state === 'FREEZE' && frozen !== true ? 'OK' : journal.facts.state
+      supervisor.notes.anyway({ state: 'ROLLBACK', frozen: true, undone: undefined })
       events.change({})
       let release
       try {
@@ -107,6 +115,18 @@ export class Operations {
     })
   }
 
+  async #demandWayBack(version: string | undefined): Promise<void> {
+    const { release, parts } = this.#supervisor
+    const { name, target } = parts.settings
+    if (release === undefined || !(await isThere(release)))
+      throw new GupperError('no', `${name} has no version before the one that is being started`, {
+        hint: `look at: gupper status ${name}`,
+      })
+    if (version === undefined || version === release.version) return
+    const { env, cwd } = this.#world
+    await rollback(target, { version, dryRun: true, cwd, env })
+  }
+
   #tellUndone({ service: _, ...undone }: Activated): void {
     const { notes, parts } = this.#supervisor
     const entry = { event: 'rolled back', ...undone, reason: `${undone.broken_off ?? ''} was broken off` }
@@ -123,7 +143,7 @@ export class Operations {
     const { env, cwd } = this.#world
     const isBack = update?.isOff === true
     const isMeant = version === undefined || (isBack && version === release?.version)
-    if (isMeant && live && release?.slot !== undefined) {
+    if (isMeant && (live || isBack) && release?.slot !== undefined) {
       const there = await readRelease(settings.target)
       const options = { observer, signal, bad: true }
       if (isSameRelease(there, release)) {

@@ -124,15 +124,15 @@ async function settle(
     candidate: undefined,
     // Until it runs again, this is what its own build is known by.
     from: program === undefined ? ownOf(past) : undefined,
-    to: undefined,
+    ...{ to: undefined, undone: undefined },
   } as const
   if (end === undefined || to === undefined) {
     journal.note(idle)
     return
   }
   // It had failed: what was begun is brought to its end.
-  if (phase === 'reverting' && state !== 'ROLLBACK' && !isSameRelease(from, to))
-    await tryTakeBack(settings.target, to, from, { observer, bad: true })
+  const isBad = (phase === 'reverting' && state !== 'ROLLBACK') || (end === 'undone' && past.undone === true)
+  if (isBad && !isSameRelease(from, to)) await tryTakeBack(settings.target, to, from, { observer, bad: true })
   const entry: HistoryEntry & { event: string } = {
     ...{ time: formatTime(new Date()), event: end, from: from?.version ?? 'nothing', to: to.version },
     ...{ state: end === 'finished' ? 'committed' : phase === 'reverting' ? 'reverted' : 'aborted' },

@@ -133,6 +133,11 @@ export class Supervisor {
     return this.#latest.do(() => this.#updates.breakable(work), superseded(newer))
   }
 
+  /** Whether an update is under way. */
+  get updating(): boolean {
+    return this.#updates.now !== undefined
+  }
+
   /**
    * Breaks off the update that is under way, and any that waits; its build is taken back.
    * @returns the one that was under way
@@ -190,7 +195,7 @@ export class Supervisor {
   async stop(status = 0): Promise<void> {
     if (this.stopping) return
     const { way, settings, events } = this.parts
-    this.#stopped.abort(new Error('the service is being stopped'))
+    this.#stopped.abort(new GupperError('not-running', 'the service is being stopped'))
     events.tell('stopping')
     await this.#serial.settled()
     await way.close?.(settings.drain)

@@ -37,6 +37,10 @@ export class Updates {
     }
   }
 
+  get now(): Update | undefined {
+    return this.#now
+  }
+
   /** Breaks it off. @returns it */
   undo(): Update | undefined {
     this.#now?.undo()
