@@ -347,7 +347,8 @@ describe.skipIf(!has('minisign'))('minisign itself', () => {
       const key = path.join(dir, 'k.key')
       const secret = await readMinisignSecret(key, phrase('pass word'))
       expect(await readFile(path.join(dir, 'k.pub'), 'utf8')).toContain(`${secret.public}\n`)
-      expect(await readFile(path.join(dir, 'k.pub'), 'utf8')).toContain(secret.id)
+      // It leaves leading zeros out.
+      expect(await readFile(path.join(dir, 'k.pub'), 'utf8')).toContain(secret.id.replace(/^0+/, ''))
       // Ed25519 has no chance in it: both must make the same bytes (RFC 8032).
       const bytes = Buffer.from('what is signed')
       await writeFile(path.join(dir, 'f'), bytes)
