@@ -39,8 +39,9 @@ export async function* update(addresses: readonly string[], options: UpdateOptio
     any = true
     yield item
   }
-  // Where something is installed, nothing new is no news.
-  if (any || (await readState(resolve(options.cwd, to))).kind !== 'missing') return
+  // Where something is installed, nothing new is no news; neither is what has to wait for its time.
+  if (any || filter.aged !== undefined || (await readState(resolve(options.cwd, to))).kind !== 'missing')
+    return
   options.observer?.warn(`nothing fits in ${addresses.join(', ')}, and nothing is installed at ${to}`, {
     hint: `see what is there: gupper list --all ${addresses.join(' ')}`,
   })
